@@ -1,0 +1,1 @@
+"""Architecture Explorer: look up, inspect, train and try convolutional networks."""

@@ -1,0 +1,1 @@
+"""Runs a network once on the meta device and says what is in it."""
