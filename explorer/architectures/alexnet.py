@@ -1,0 +1,55 @@
+"""AlexNet of 2012, the network of one GPU pair.
+
+Krizhevsky, Sutskever and Hinton, "ImageNet Classification with Deep Convolutional Neural Networks", NIPS 2012.
+"""
+
+from __future__ import annotations
+
+from torch import nn
+
+from explorer.architectures.options import Classes, Probability
+from explorer.architectures.sizes import flattened_size
+
+
+def alexnet(
+    num_classes: Classes = 1000, dropout: Probability = 0.5, *, input: tuple[int, int, int] = (3, 227, 227)
+) -> nn.Module:
+    """Builds AlexNet: five convolutions, three of them in two groups, local response normalisation, three dense layers."""
+    layers: list[tuple[str, nn.Module]] = [
+        ("conv1", nn.Conv2d(input[0], 96, 11, stride=4)),
+        ("relu1", nn.ReLU(inplace=True)),
+        ("norm1", _response_normalisation()),
+        ("pool1", nn.MaxPool2d(3, stride=2)),
+        ("conv2", nn.Conv2d(96, 256, 5, padding=2, groups=2)),
+        ("relu2", nn.ReLU(inplace=True)),
+        ("norm2", _response_normalisation()),
+        ("pool2", nn.MaxPool2d(3, stride=2)),
+        ("conv3", nn.Conv2d(256, 384, 3, padding=1)),
+        ("relu3", nn.ReLU(inplace=True)),
+        ("conv4", nn.Conv2d(384, 384, 3, padding=1, groups=2)),
+        ("relu4", nn.ReLU(inplace=True)),
+        ("conv5", nn.Conv2d(384, 256, 3, padding=1, groups=2)),
+        ("relu5", nn.ReLU(inplace=True)),
+        ("pool5", nn.MaxPool2d(3, stride=2)),
+    ]
+    features = nn.Sequential()
+    for name, layer in layers:
+        features.add_module(name, layer)
+    classifier = nn.Sequential()
+    classifier.add_module("fc6", nn.Linear(flattened_size(features, input, canonical=9216), 4096))
+    classifier.add_module("relu6", nn.ReLU(inplace=True))
+    classifier.add_module("drop6", nn.Dropout(dropout))
+    classifier.add_module("fc7", nn.Linear(4096, 4096))
+    classifier.add_module("relu7", nn.ReLU(inplace=True))
+    classifier.add_module("drop7", nn.Dropout(dropout))
+    classifier.add_module("fc8", nn.Linear(4096, num_classes))
+    network = nn.Sequential()
+    network.add_module("features", features)
+    network.add_module("flatten", nn.Flatten())
+    network.add_module("classifier", classifier)
+    return network
+
+
+def _response_normalisation() -> nn.LocalResponseNorm:
+    """Section 3.3: k = 2, n = 5, α = 10⁻⁴, β = 0.75. PyTorch divides α by n, the paper does not."""
+    return nn.LocalResponseNorm(5, alpha=5e-4, beta=0.75, k=2)

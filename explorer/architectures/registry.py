@@ -1,0 +1,297 @@
+"""Every network the app knows by name: the explorer's own catalogue, torchvision's, timm's and a user's file.
+
+The catalogue is read from the cards in `resources/cards/` alone, so that it is there before torch is. The builder of the
+variant `resnet50` on the card `resnet.toml` is the function `resnet50` in `explorer/architectures/resnet.py`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import importlib
+import re
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from explorer.architectures.options import Option, Scalar, check_options, options_of
+from explorer.errors import InputError
+from explorer.resources import resource
+
+if TYPE_CHECKING:
+    from torch import nn
+
+Source = Literal["explorer", "torchvision", "timm", "file"]
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """Numbers that others have printed for the canonical input and options."""
+
+    params: int | None
+    macs: int | None
+    """Multiply–accumulate operations, to the digits that the source prints."""
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A network as the catalogue describes it, without building it."""
+
+    name: str
+    """`resnet50`, `torchvision:resnet50`, `timm:resnet50` or `path/to/file.py:callable`."""
+    source: Source
+    """Which part of the catalogue lists it."""
+    implementation: Source
+    """Whose code builds it."""
+    title: str
+    family: str
+    year: int | None
+    authors: str
+    paper: str
+    link: str
+    task: str
+    input: tuple[int, int, int]
+    """Canonical input: channels, height, width."""
+    mean: tuple[float, ...]
+    """Input normalisation per channel, on the 0–1 scale."""
+    std: tuple[float, ...]
+    published: Published | None
+    idea: str
+    note: str
+    """Where this version departs from the paper, or why numbers differ."""
+
+
+@functools.cache
+def catalogue() -> tuple[Entry, ...]:
+    """Returns the explorer's own entries, oldest first.
+
+    Raises:
+        ValueError: two cards claim the same name.
+    """
+    entries: dict[str, Entry] = {}
+    for path in sorted(resource("cards").glob("*.toml")):
+        for entry in _read_card(path):
+            if entry.name in entries:
+                raise ValueError(f"{path.name} defines {entry.name!r} a second time")
+            entries[entry.name] = entry
+    return tuple(sorted(entries.values(), key=lambda entry: entry.year or 0))
+
+
+def _read_card(path: Path) -> list[Entry]:
+    card = tomllib.loads(path.read_text(encoding="utf-8"))
+    entries = []
+    for name, variant in card["variants"].items():
+        fields = {**card, **variant}
+        published = None
+        if "params" in fields or "macs" in fields:
+            published = Published(fields.get("params"), fields.get("macs"), fields["numbers_from"])
+        entries.append(
+            Entry(
+                name=name,
+                source="explorer",
+                implementation=fields["implementation"],
+                title=fields["title"],
+                family=fields["family"],
+                year=fields["year"],
+                authors=fields["authors"],
+                paper=fields["paper"],
+                link=fields["link"],
+                task=fields["task"],
+                input=tuple(fields["input"]),
+                mean=tuple(fields["mean"]),
+                std=tuple(fields["std"]),
+                published=published,
+                idea=fields["idea"].strip(),
+                note=fields.get("note", "").strip(),
+            )
+        )
+    return entries
+
+
+@functools.cache
+def _families() -> dict[str, str]:
+    """Maps each name of the catalogue to the module that builds it."""
+    cards = sorted(resource("cards").glob("*.toml"))
+    return {
+        name: path.stem for path in cards for name in tomllib.loads(path.read_text(encoding="utf-8"))["variants"]
+    }
+
+
+def library_entries(source: Literal["torchvision", "timm"]) -> tuple[Entry, ...]:
+    """Returns an entry for every network of torchvision or timm, without building any of them."""
+    if source == "torchvision":
+        from torchvision.models import list_models
+    else:
+        from timm import list_models
+    return tuple(entry(f"{source}:{name}") for name in list_models())
+
+
+def entry(name: str) -> Entry:
+    """Returns the entry of that name.
+
+    Raises:
+        InputError: nothing is called so; the text names close matches.
+    """
+    library, colon, rest = name.partition(":")
+    if colon and library == "torchvision":
+        return _torchvision_entry(rest)
+    if colon and library == "timm":
+        return _timm_entry(rest)
+    if _is_file(name):
+        return _file_entry(name)
+    for known in catalogue():
+        if known.name == name:
+            return known
+    raise InputError(_unknown(name, [known.name for known in catalogue()], ""))
+
+
+def _unknown(name: str, names: list[str], prefix: str) -> str:
+    near = difflib.get_close_matches(name.lower(), names, n=3, cutoff=0.5)
+    where = prefix.rstrip(":") or "the catalogue"
+    hint = f"did you mean {' or '.join(prefix + match for match in near)}?" if near else "`list` shows what there is"
+    return f"no network is called {name!r} in {where}: {hint}"
+
+
+def _library_entry(source: Source, name: str, **fields: Any) -> Entry:
+    values: dict[str, Any] = {
+        "title": name,
+        "family": "",
+        "year": None,
+        "authors": "",
+        "paper": "",
+        "link": "",
+        "task": "classification",
+        "mean": IMAGENET_MEAN,
+        "std": IMAGENET_STD,
+        "published": None,
+        "idea": "",
+        "note": "",
+    }
+    return Entry(name=f"{source}:{name}", source=source, implementation=source, **(values | fields))
+
+
+def _torchvision_entry(name: str) -> Entry:
+    from torchvision import models
+
+    if name not in models.list_models():
+        raise InputError(_unknown(name, models.list_models(), "torchvision:"))
+    enum = models.get_model_weights(name)
+    weights = getattr(enum, "IMAGENET1K_V1", None) or getattr(enum, "DEFAULT", None)
+    module = models.get_model_builder(name).__module__
+    task = next((kind for kind in ("segmentation", "detection", "video", "optical_flow") if kind in module), "")
+    size: object = 520 if task in ("segmentation", "detection") else 224
+    published = None
+    if weights is not None:
+        keywords = getattr(weights.transforms, "keywords", {})
+        size = keywords.get("crop_size", keywords.get("resize_size", size)) if task != "detection" else size
+        operations = weights.meta.get("_ops")
+        published = Published(
+            weights.meta.get("num_params"),
+            round(operations * 1e9) if operations else None,
+            f"torchvision, {enum.__name__}.{weights.name}",
+        )
+    side = min(size) if isinstance(size, list | tuple) else size
+    return _library_entry(
+        "torchvision", name, task=task or "classification", input=(3, side, side), published=published
+    )
+
+
+def _timm_entry(name: str) -> Entry:
+    import timm
+
+    base = name.partition(".")[0]
+    if not timm.is_model(base):
+        raise InputError(_unknown(name, timm.list_models(), "timm:"))
+    config = timm.get_pretrained_cfg(name)
+    size = tuple(config.input_size) if config is not None else (3, 224, 224)
+    statistics = {"mean": tuple(config.mean), "std": tuple(config.std)} if config is not None else {}
+    return _library_entry("timm", name, input=size, **statistics)
+
+
+def _is_file(name: str) -> bool:
+    return re.search(r"\.py(:|$)", name) is not None
+
+
+def _file_entry(name: str) -> Entry:
+    path, _, attribute = name.rpartition(":") if not name.endswith(".py") else (name, "", "")
+    if not attribute:
+        raise InputError(f"{name}: say which class or function of the file, as {name.rstrip(':')}:NAME")
+    if not Path(path).is_file():
+        raise InputError(f"{path} is not a file: give the path of a Python file as path/to/file.py:NAME")
+    entry = _library_entry("file", name, title=attribute, input=(3, 224, 224), note=f"From {path}")
+    return Entry(**{**{field: getattr(entry, field) for field in Entry.__slots__}, "name": name})
+
+
+def _builder(entry: Entry) -> Callable[..., object]:
+    """Returns the function or class that builds the entry's network."""
+    if entry.source == "explorer":
+        module = importlib.import_module(f"explorer.architectures.{_families()[entry.name]}")
+        builder: Callable[..., object] = getattr(module, entry.name)
+        return builder
+    if entry.source == "file":
+        from explorer.architectures.user_file import load_builder
+
+        return load_builder(entry.name)
+    library, _, name = entry.name.partition(":")
+    return importlib.import_module(f"explorer.architectures.{library}_adapter").builder(name)  # type: ignore[no-any-return]
+
+
+def options(entry: Entry) -> tuple[Option, ...]:
+    """Returns what the entry's builder lets one choose; imports torch.
+
+    Raises:
+        InputError: a user's file cannot be loaded.
+    """
+    return options_of(_builder(entry))
+
+
+def build(
+    entry: Entry, input: tuple[int, int, int] | None = None, device: str = "cpu", **given: Scalar
+) -> nn.Module:
+    """Builds the network with fresh random weights.
+
+    Args:
+        entry: what to build.
+        input: channels, height and width, for networks whose classifier depends on them; None for the canonical ones.
+        device: where the parameters live; "meta" costs no memory.
+        given: builder options; what is not given keeps its default.
+
+    Raises:
+        InputError: an option is unknown or out of range, or a user's file does not give a module.
+    """
+    import inspect
+
+    import torch
+    from torch import nn
+
+    builder = _builder(entry)
+    arguments: dict[str, Any] = check_options(options_of(builder), given, entry.name)
+    if "input" in inspect.signature(builder).parameters and entry.source == "explorer":
+        arguments["input"] = input or entry.input
+    try:
+        with torch.device(device):
+            module = builder(**arguments)
+    except InputError:
+        raise
+    except Exception as error:
+        if device == "meta" and entry.source != "explorer":
+            return build(entry, input, "cpu", **given).to("meta")  # some constructors compute with real numbers
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise InputError(f"{entry.name} cannot be built with these options: {reason}") from error
+    if not isinstance(module, nn.Module):
+        raise InputError(f"{entry.name} gives a {type(module).__name__}, not a torch.nn.Module")
+    return module if entry.source != "file" or device != "meta" else module.to("meta")
+
+
+def canonical(entry: Entry, input: tuple[int, int, int] | None, given: Mapping[str, Scalar]) -> bool:
+    """Returns whether input and options are those that published numbers hold for."""
+    defaults = {option.name: option.default for option in options(entry)} if given else {}
+    return (input is None or input == entry.input) and all(
+        defaults.get(name) == value for name, value in given.items()
+    )
