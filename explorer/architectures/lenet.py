@@ -65,12 +65,13 @@ class Subsampling(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
+        self.kernel_size = self.stride = 2
         # The mean of four cells to begin with.
         self.coefficient = nn.Parameter(torch.full((channels, 1, 1), 0.25))
         self.bias = nn.Parameter(torch.zeros(channels, 1, 1))
 
     def forward(self, x: Tensor) -> Tensor:
-        cells = functional.avg_pool2d(x, 2) * 4  # (B, C, H/2, W/2)
+        cells = functional.avg_pool2d(x, self.kernel_size) * 4  # (B, C, H/2, W/2)
         return cells * self.coefficient + self.bias
 
 

@@ -12,20 +12,8 @@ from torch.nn import functional
 from explorer.architectures.options import Classes
 
 
-class PaddedShortcut(nn.Module):
-    """Option A: every second cell, and zeros for the channels that are new."""
-
-    def __init__(self, channels: int, filters: int) -> None:
-        super().__init__()
-        self.extra = filters - channels
-
-    def forward(self, x: Tensor) -> Tensor:
-        before = self.extra // 2
-        return functional.pad(x[:, :, ::2, ::2], (0, 0, 0, 0, before, self.extra - before))
-
-
 class Block(nn.Module):
-    """Two 3×3 convolutions and a shortcut around them."""
+    """Two 3×3 convolutions and a shortcut around them, without parameters where the size changes."""
 
     def __init__(self, channels: int, filters: int, stride: int) -> None:
         super().__init__()
@@ -34,12 +22,15 @@ class Block(nn.Module):
         self.relu1 = nn.ReLU(inplace=True)
         self.conv2 = nn.Conv2d(filters, filters, 3, padding=1, bias=False)
         self.bn2 = nn.BatchNorm2d(filters)
-        self.shortcut = PaddedShortcut(channels, filters) if stride != 1 else nn.Identity()
+        self.new_channels = filters - channels
         self.relu2 = nn.ReLU(inplace=True)
 
     def forward(self, x: Tensor) -> Tensor:
         residual = self.bn2(self.conv2(self.relu1(self.bn1(self.conv1(x)))))
-        return self.relu2(residual + self.shortcut(x))  # type: ignore[no-any-return]
+        if self.new_channels:  # option A: every second cell, and zeros for the channels that are new
+            before = self.new_channels // 2
+            x = functional.pad(x[:, :, ::2, ::2], (0, 0, 0, 0, before, self.new_channels - before))
+        return self.relu2(residual + x)  # type: ignore[no-any-return]
 
 
 class CifarResNet(nn.Module):

@@ -1,0 +1,393 @@
+"""One real forward pass on the meta device, recorded: leaf modules and functional operations, their edges and costs.
+
+Nothing is traced symbolically and no memory is spent on activations. Three observers watch the pass: hooks tell which
+module is at work, a function mode sees the operations between modules (`add`, `cat`, `flatten`…), and a dispatch mode
+sees the kernels below both, whose multiplications torch's own formulas count.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import flop_registry
+
+from explorer.inspection.anatomy import INPUT, Anatomy, Failure, Group, Layer, Shape
+from explorer.inspection.failure_text import explain
+from explorer.inspection.hyperparameters import of_call, of_module
+from explorer.inspection.receptive_field import receptive_fields
+
+_TRANSPARENT = frozenset(
+    "__get__ contiguous detach to type type_as float half bfloat16 double alias requires_grad_ data".split()
+)
+"""Calls that hand on the same values: whoever uses the result is fed by whoever made the argument."""
+
+
+def capture(module: nn.Module, inputs: Sequence[Shape]) -> Anatomy:
+    """Runs `module` once in evaluation mode on meta tensors and records what happens.
+
+    Args:
+        module: its parameters and buffers are on the meta device. It is left as it was: no hook stays, every module
+            has its training flag back.
+        inputs: shapes of the positional inputs, batch first: `[(1, 3, 224, 224)]`.
+
+    Returns:
+        The anatomy; where the network fails half-way, what ran until then and the failure.
+    """
+    recorder = _Recorder(module)
+    tensors = [torch.zeros(shape, device="meta") for shape in inputs]
+    for tensor in tensors:
+        recorder.hand_over(tensor, _Origin((INPUT,)))
+    failure = None
+    result: object = None
+    with torch.no_grad(), _evaluating(module), recorder.hooks(), _Kernels(recorder), _Calls(recorder):
+        try:
+            result = module(*tensors)
+        except Exception as error:
+            failure = recorder.failure(error)
+    recorder.add_unused()
+    outputs = list(_tensors(result))
+    layers = receptive_fields(tuple(recorder.layers), tuple(inputs))
+    parameters = list(module.parameters())
+    return Anatomy(
+        layers=layers,
+        groups=tuple(recorder.groups.values()),
+        inputs=tuple(tuple(shape) for shape in inputs),
+        outputs=tuple(tuple(tensor.shape) for tensor in outputs),
+        output_layers=tuple(dict.fromkeys(index for tensor in outputs for index in recorder.origin(tensor).layers)),
+        params=sum(parameter.numel() for parameter in parameters),
+        trainable_params=sum(parameter.numel() for parameter in parameters if parameter.requires_grad),
+        macs=sum(layer.macs for layer in layers),
+        activation_bytes=sum(layer.activation_bytes for layer in layers),
+        failure=failure,
+    )
+
+
+@contextmanager
+def _evaluating(module: nn.Module) -> Iterator[None]:
+    """Evaluation mode for the time of the pass, each module's own flag restored after it."""
+    flags = [(part, part.training) for part in module.modules()]
+    module.eval()
+    try:
+        yield
+    finally:
+        for part, training in flags:
+            part.training = training
+
+
+def _tensors(value: object) -> Iterator[Tensor]:
+    """Yields the tensors in arguments or results, through lists, tuples, dicts and data classes of outputs."""
+    if isinstance(value, Tensor):
+        yield value
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from _tensors(item)
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from _tensors(item)
+
+
+@dataclass(frozen=True, slots=True)
+class _Origin:
+    """Where a tensor's values come from."""
+
+    layers: tuple[int, ...] = ()
+    params: tuple[nn.Parameter, ...] = ()
+    """Parameters in it that no layer has been charged for yet: a class token that was expanded, say."""
+
+
+@dataclass(slots=True)
+class _Work:
+    """A module or operation while it runs."""
+
+    name: str
+    type: str
+    group: str
+    module: nn.Module | None
+    arguments: tuple[Tensor, ...]
+    inputs: tuple[int, ...]
+    shapes: tuple[Shape, ...]
+    storages: frozenset[int]
+    macs: int = 0
+    params: list[nn.Parameter] = field(default_factory=list)
+
+
+class _Recorder:
+    """Collects layers while the observers report; one pass each."""
+
+    def __init__(self, root: nn.Module) -> None:
+        self.root = root
+        self.layers: list[Layer] = []
+        self.groups: dict[str, Group] = {}
+        self._paths = {id(module): path for path, module in root.named_modules()}
+        self._open: list[nn.Module] = []
+        self._work: _Work | None = None
+        self._failed: _Work | None = None
+        self._origins: dict[int, _Origin] = {}
+        self._kept: list[Tensor] = []  # an id stays a tensor's own for as long as the tensor lives
+        self._charged: set[int] = set()
+        self._calls: dict[str, int] = {}
+
+    # -- what tensors come from ------------------------------------------------------------------------------------
+
+    def hand_over(self, tensor: Tensor, origin: _Origin) -> None:
+        """Notes that `tensor` now holds values of `origin`."""
+        self._origins[id(tensor)] = origin
+        self._kept.append(tensor)
+
+    def origin(self, tensor: Tensor) -> _Origin:
+        if isinstance(tensor, nn.Parameter):
+            return _Origin(params=(tensor,))
+        return self._origins.get(id(tensor), _Origin())
+
+    # -- work ------------------------------------------------------------------------------------------------------
+
+    @property
+    def busy(self) -> bool:
+        """Whether a leaf module or an operation runs: what happens inside belongs to it."""
+        return self._work is not None
+
+    def begin(self, name: str, type_: str, arguments: Iterable[Tensor], module: nn.Module | None = None) -> None:
+        arguments = tuple(arguments)
+        origins = [self.origin(argument) for argument in arguments]
+        data = [tensor for tensor, origin in zip(arguments, origins, strict=True) if origin.layers]
+        self._work = _Work(
+            name=name,
+            type=type_,
+            group=self._paths.get(id(self._open[-1]), "") if self._open else "",
+            module=module,
+            arguments=arguments,
+            inputs=tuple(dict.fromkeys(index for origin in origins for index in origin.layers)),
+            shapes=tuple(tuple(tensor.shape) for tensor in data),
+            storages=frozenset(tensor.untyped_storage()._cdata for tensor in data),
+            params=[parameter for origin in origins for parameter in origin.params],
+        )
+
+    def count(self, macs: int) -> None:
+        if self._work is not None:
+            self._work.macs += macs
+
+    def abandon(self) -> None:
+        """Forgets the work at hand without a layer."""
+        self._work = None
+
+    def end(self, result: object, hyperparameters: tuple[tuple[str, object], ...]) -> None:
+        """Turns the work at hand into a layer that has made `result`."""
+        work, self._work = self._work, None
+        if work is None:
+            return
+        outputs = list(_tensors(result))
+        module = work.module
+        parameters = [*(module.parameters() if module is not None else ()), *work.params]
+        buffers = list(module.buffers()) if module is not None else []
+        own = self._charge(parameters)
+        index = len(self.layers)
+        self.layers.append(
+            Layer(
+                index=index,
+                name=self._unique(work.name),
+                type=work.type,
+                group=work.group,
+                inputs=work.inputs,
+                input_shapes=work.shapes,
+                output_shapes=tuple(tuple(tensor.shape) for tensor in outputs),
+                dtype=str(outputs[0].dtype).removeprefix("torch.") if outputs else "",
+                params=sum(parameter.numel() for parameter in own),
+                trainable_params=sum(parameter.numel() for parameter in own if parameter.requires_grad),
+                buffers=sum(buffer.numel() for buffer in self._charge(buffers)),
+                macs=work.macs,
+                activation_bytes=_new_bytes(outputs, work.storages),
+                receptive_field=None,
+                hyperparameters=hyperparameters,
+            )
+        )
+        self._note_groups()
+        for tensor in outputs:
+            self.hand_over(tensor, _Origin((index,)))
+
+    def _charge(self, tensors: Iterable[Tensor]) -> list[Any]:
+        """Returns those that no layer has been charged for yet, and charges them."""
+        fresh = []
+        for tensor in tensors:
+            if id(tensor) not in self._charged:
+                self._charged.add(id(tensor))
+                fresh.append(tensor)
+        return fresh
+
+    def _unique(self, name: str) -> str:
+        calls = self._calls[name] = self._calls.get(name, 0) + 1
+        return name if calls == 1 else f"{name}#{calls}"
+
+    def _note_groups(self) -> None:
+        for module in self._open:
+            path = self._paths.get(id(module), "")
+            if path and path not in self.groups:
+                self.groups[path] = Group(path, type(module).__name__)
+
+    # -- modules ---------------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def hooks(self) -> Iterator[None]:
+        """Watches every module of the network."""
+        handles = []
+        for module in self.root.modules():
+            handles.append(module.register_forward_pre_hook(self._enter, with_kwargs=True))
+            handles.append(module.register_forward_hook(self._leave))
+        try:
+            yield
+        finally:
+            for handle in handles:
+                handle.remove()
+
+    def _enter(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        if self.busy:
+            return
+        if module is self.root or any(True for _ in module.children()):
+            self._open.append(module)
+            return
+        path = self._paths.get(id(module), type(module).__name__)
+        self.begin(path, type(module).__name__, _tensors([args, kwargs]), module)
+
+    def _leave(self, module: nn.Module, args: tuple[Any, ...], result: object) -> None:
+        if self._work is not None and self._work.module is module:
+            self.end(result, of_module(module))
+        elif module in self._open:
+            while self._open.pop() is not module:  # an exception that the network caught itself left these open
+                pass
+
+    # -- ends ------------------------------------------------------------------------------------------------------
+
+    def failure(self, error: Exception) -> Failure:
+        """Says where the pass stopped."""
+        work = self._failed or self._work
+        if work is None:
+            path = self._paths.get(id(self._open[-1]), "") if self._open else ""
+            type_ = type(self._open[-1]).__name__ if self._open else type(self.root).__name__
+            return Failure(path, type_, (), explain(error, None, ()))
+        return Failure(work.name, work.type, work.shapes, explain(error, work.module, work.shapes), work.inputs)
+
+    def call(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Runs one torch function of the network's own code and records it where it makes tensors from the input."""
+        raw = getattr(function, "__name__", "operation")
+        if self.busy:
+            return function(*args, **kwargs)
+        arguments = list(_tensors([args, kwargs]))
+        origins = [self.origin(argument) for argument in arguments]
+        layers = any(origin.layers for origin in origins)
+        if raw in _TRANSPARENT or not layers:
+            result = function(*args, **kwargs)
+            params = tuple(parameter for origin in origins for parameter in origin.params)
+            sources = tuple(dict.fromkeys(index for origin in origins for index in origin.layers))
+            for tensor in _tensors(result):
+                if id(tensor) not in self._origins and (sources or params):
+                    self.hand_over(tensor, _Origin(sources, params))
+            return result
+        name = _operation(raw)
+        path = self._paths.get(id(self._open[-1]), "") if self._open else ""
+        self.begin(f"{path}.{name}" if path else name, name, arguments)
+        try:
+            result = function(*args, **kwargs)
+        except Exception:
+            self._failed, self._work = self._work, None
+            raise
+        if any(True for _ in _tensors(result)):
+            self._failed = None
+            self.end(result, of_call(name, args, kwargs))
+        else:
+            self.abandon()
+        return result
+
+    def add_unused(self) -> None:
+        """Adds parameters that the pass did not touch (auxiliary heads, say), so that the columns sum to the totals."""
+        for module in self.root.modules():
+            own = self._charge(module.parameters(recurse=False))
+            if not own:
+                continue
+            path = self._paths[id(module)]
+            self.layers.append(
+                Layer(
+                    index=len(self.layers),
+                    name=self._unique(path or type(module).__name__),
+                    type=type(module).__name__,
+                    group=path.rpartition(".")[0],
+                    inputs=(),
+                    input_shapes=(),
+                    output_shapes=(),
+                    dtype=str(own[0].dtype).removeprefix("torch."),
+                    params=sum(parameter.numel() for parameter in own),
+                    trainable_params=sum(parameter.numel() for parameter in own if parameter.requires_grad),
+                    buffers=sum(buffer.numel() for buffer in self._charge(module.buffers(recurse=False))),
+                    macs=0,
+                    activation_bytes=0,
+                    receptive_field=None,
+                    hyperparameters=of_module(module),
+                    executed=False,
+                )
+            )
+
+
+def _new_bytes(outputs: Iterable[Tensor], before: frozenset[int]) -> int:
+    """Returns the bytes of outputs that do not lie in memory which the inputs already hold."""
+    seen = set(before)
+    total = 0
+    for tensor in outputs:
+        storage = tensor.untyped_storage()
+        if storage._cdata not in seen:
+            seen.add(storage._cdata)
+            total += storage.nbytes()
+    return total
+
+
+def _operation(raw: str) -> str:
+    """Returns the plain name of a function or operator: `__iadd__` and `add_` are both `add`."""
+    name = raw.strip("_")
+    if raw.startswith("__"):
+        operators = {"truediv", "floordiv", "getitem", "add", "sub", "mul", "matmul", "pow", "mod"}
+        for prefix in ("", "i", "r"):
+            if name.startswith(prefix) and name[len(prefix) :] in operators:
+                name = name[len(prefix) :]
+                break
+    return {"truediv": "div", "concat": "cat", "concatenate": "cat", "getitem": "slice"}.get(name, name)
+
+
+class _Calls(TorchFunctionMode):
+    """Reports each torch function that the network's own code calls."""
+
+    def __init__(self, recorder: _Recorder) -> None:
+        super().__init__()
+        self._recorder = recorder
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        return self._recorder.call(func, args, kwargs or {})
+
+
+class _Kernels(TorchDispatchMode):
+    """Counts the multiplications of each kernel with torch's own formulas."""
+
+    def __init__(self, recorder: _Recorder) -> None:
+        super().__init__()
+        self._recorder = recorder
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        result = func(*args, **kwargs)
+        packet = func._overloadpacket
+        if packet in flop_registry:
+            self._recorder.count(flop_registry[packet](*args, **kwargs, out_val=result) // 2)
+        elif "scaled_dot_product" in packet.__name__:
+            query, key, value = args[:3]  # (B, heads, L, E), (B, heads, S, E), (B, heads, S, V)
+            cells = math.prod(query.shape[:-1]) * key.shape[-2]
+            self._recorder.count(cells * (query.shape[-1] + value.shape[-1]))
+        return result
+

@@ -1,0 +1,42 @@
+"""Why a layer cannot take its input, in words."""
+
+from __future__ import annotations
+
+from torch import nn
+
+from explorer.inspection.anatomy import Shape
+
+_WINDOWED = ("Conv", "MaxPool", "AvgPool", "LPPool")
+
+
+def explain(error: Exception, module: nn.Module | None, shapes: tuple[Shape, ...]) -> str:
+    """Returns one line that says what does not fit, in numbers where the cause is known, else torch's own words."""
+    shape = shapes[0] if shapes else ()
+    own = " ".join(str(error).split()) or type(error).__name__
+    if module is None or not shape:
+        return own
+    if isinstance(module, nn.Linear) and shape[-1] != module.in_features:
+        return f"it takes {module.in_features:,} features and was given {shape[-1]:,}"
+    channels = getattr(module, "in_channels", getattr(module, "num_features", None))
+    if isinstance(channels, int) and len(shape) > 1 and shape[1] != channels:
+        return f"it takes {channels:,} channels and was given {shape[1]:,}"
+    name = type(module).__name__
+    if name.startswith(_WINDOWED) and "Adaptive" not in name and hasattr(module, "kernel_size"):
+        spatial = shape[2:]
+        kernel = _each(module.kernel_size, len(spatial))
+        dilation = _each(getattr(module, "dilation", 1), len(spatial))
+        padding = getattr(module, "padding", 0)
+        around = _each(0 if isinstance(padding, str) else padding, len(spatial))
+        reach = tuple((k - 1) * d + 1 for k, d in zip(kernel, dilation, strict=True))
+        if any(size + 2 * p < r for size, p, r in zip(spatial, around, reach, strict=True)):
+            padded = f" with a padding of {_times(around)}" if any(around) else ""
+            return f"its window of {_times(reach)} does not fit into its input of {_times(spatial)}{padded}"
+    return own
+
+
+def _each(value: object, count: int) -> tuple[int, ...]:
+    return tuple(int(v) for v in value) if isinstance(value, tuple | list) else (int(value),) * count  # type: ignore[call-overload]
+
+
+def _times(sizes: tuple[int, ...]) -> str:
+    return "×".join(str(size) for size in sizes)

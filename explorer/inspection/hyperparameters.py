@@ -1,0 +1,118 @@
+"""A layer's hyperparameters as plain values, from a module's attributes or an operation's arguments."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from torch import Tensor, nn
+
+Hyperparameters = tuple[tuple[str, object], ...]
+
+_PER_DIMENSION = ("kernel_size", "stride", "padding", "dilation", "output_padding")
+_DEFAULTS: Mapping[str, tuple[object, ...]] = {
+    "dilation": (1, (1,), (1, 1), (1, 1, 1)),
+    "groups": (1,),
+    "output_padding": (0, (0,), (0, 0), (0, 0, 0)),
+    "padding_mode": ("zeros",),
+    "ceil_mode": (False,),
+    "return_indices": (False,),
+    "count_include_pad": (True,),
+    "divisor_override": (None,),
+    "track_running_stats": (True,),
+    "affine": (True,),
+    "inplace": (False,),
+    "in_channels": (),
+    "out_channels": (),
+}
+"""Values that go without saying; the channels are told by the shapes."""
+_SHAPES_TELL = ("in_channels", "out_channels")
+
+_ARGUMENTS: Mapping[str, tuple[str, ...]] = {
+    "adaptive_avg_pool2d": ("output_size",),
+    "adaptive_max_pool2d": ("output_size",),
+    "avg_pool2d": ("kernel_size", "stride", "padding", "ceil_mode", "count_include_pad"),
+    "cat": ("dim",),
+    "chunk": ("chunks", "dim"),
+    "dropout": ("p",),
+    "flatten": ("start_dim", "end_dim"),
+    "interpolate": ("size", "scale_factor", "mode"),
+    "max_pool2d": ("kernel_size", "stride", "padding", "dilation", "ceil_mode"),
+    "mean": ("dim", "keepdim"),
+    "pad": ("pad", "mode", "value"),
+    "permute": ("dims",),
+    "reshape": ("shape",),
+    "slice": ("index",),
+    "softmax": ("dim",),
+    "split": ("split_size_or_sections", "dim"),
+    "squeeze": ("dim",),
+    "stack": ("dim",),
+    "sum": ("dim", "keepdim"),
+    "transpose": ("dim0", "dim1"),
+    "unsqueeze": ("dim",),
+    "view": ("shape",),
+}
+"""Names of the arguments after the first tensor (or list of tensors) of common operations."""
+
+
+def of_module(module: nn.Module) -> Hyperparameters:
+    """Returns the settings of a leaf module; those at their usual default are left out."""
+    names = list(getattr(module, "__constants__", ())) or [name for name in vars(module) if not name.startswith("_")]
+    names = [name for name in names if name != "training"]
+    # Kernel, stride and padding first, as the field writes them.
+    names.sort(key=lambda name: _PER_DIMENSION.index(name) if name in _PER_DIMENSION else len(_PER_DIMENSION))
+    dimensions = next((int(digit) for digit in type(module).__name__ if digit in "123"), 0)
+    windowed = hasattr(module, "kernel_size")
+    values = []
+    for name in names:
+        value = _plain(getattr(module, name, None))
+        if windowed and name in _PER_DIMENSION and isinstance(value, int) and dimensions:
+            value = (value,) * dimensions
+        if value is None or name in _SHAPES_TELL or value in _DEFAULTS.get(name, ()):
+            continue
+        values.append((name, value))
+    return tuple(values)
+
+
+def of_call(operation: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Hyperparameters:
+    """Returns the settings of a functional operation, as far as its arguments are known by name."""
+    names = _ARGUMENTS.get(operation, ())
+    given = list(args[1:])
+    if operation in ("view", "reshape", "permute") and given and isinstance(given[0], int):
+        given = [tuple(given)]
+    values: dict[str, object] = dict(zip(names, given, strict=False))
+    values.update({name: value for name, value in kwargs.items() if name in names})
+    if operation == "slice" and "index" in values:
+        index = values["index"]
+        return (("index", ", ".join(_index_text(part) for part in (index if isinstance(index, tuple) else (index,)))),)
+    plain = {name: _plain(value) for name, value in values.items()}
+    if "kernel_size" in plain and operation.endswith("2d"):
+        if plain.get("stride") is None:
+            plain["stride"] = plain["kernel_size"]
+        plain.setdefault("padding", 0)
+        for name in _PER_DIMENSION:
+            if isinstance(plain.get(name), int):
+                plain[name] = (plain[name],) * 2
+    return tuple(
+        (name, value) for name, value in plain.items() if value is not None and value not in _DEFAULTS.get(name, ())
+    )
+
+
+def _plain(value: object) -> object:
+    """Returns a scalar, text or tuple of them, or None for what is none of these."""
+    if isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, tuple | list) and all(isinstance(item, bool | int | float | str) for item in value):
+        return tuple(value)
+    return None
+
+
+def _index_text(part: object) -> str:
+    if isinstance(part, slice):
+        ends = ["" if end is None else str(end) for end in (part.start, part.stop)]
+        return ":".join(ends if part.step is None else [*ends, str(part.step)])
+    if part is Ellipsis:
+        return "…"
+    if isinstance(part, Tensor | list):
+        return f"[{len(part)} chosen]"
+    return str(part)

@@ -1,0 +1,161 @@
+"""An anatomy as JSON, CSV, Markdown or plain text: the same rows that the window shows."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable
+from typing import Any
+
+from explorer.architectures.registry import Entry
+from explorer.inspection.anatomy import Anatomy, Layer, ReceptiveField
+
+HEADER = ("#", "Layer", "Type", "Hyperparameters", "Input", "Output", "Parameters", "MACs", "Bytes", "Receptive field")
+
+
+def document(entry: Entry, anatomy: Anatomy, canonical: bool = True) -> dict[str, Any]:
+    """Returns the network as plain values for JSON.
+
+    Args:
+        entry: what was built.
+        anatomy: what one pass told.
+        canonical: whether input and options are those that the published numbers hold for.
+    """
+    published = entry.published if canonical else None
+    result: dict[str, Any] = {
+        "architecture": entry.name,
+        "source": entry.implementation,
+        "title": entry.title,
+        "inputs": [list(shape) for shape in anatomy.inputs],
+        "outputs": [list(shape) for shape in anatomy.outputs],
+        "params": anatomy.params,
+        "trainable_params": anatomy.trainable_params,
+        "macs": anatomy.macs,
+        "activation_bytes": anatomy.activation_bytes,
+        "published": published
+        and {"params": published.params, "macs": published.macs, "source": published.source},
+        "note": entry.note,
+        "layers": [_layer(layer) for layer in anatomy.layers],
+    }
+    if anatomy.failure is not None:
+        result["failure"] = {
+            "layer": anatomy.failure.layer,
+            "type": anatomy.failure.type,
+            "input_shapes": [list(shape) for shape in anatomy.failure.input_shapes],
+            "message": anatomy.failure.message,
+        }
+    return result
+
+
+def _layer(layer: Layer) -> dict[str, Any]:
+    field = layer.receptive_field
+    return {
+        "index": layer.index,
+        "name": layer.name,
+        "type": layer.type,
+        "inputs": list(layer.inputs),
+        "input_shapes": [list(shape) for shape in layer.input_shapes],
+        "output_shapes": [list(shape) for shape in layer.output_shapes],
+        "params": layer.params,
+        "trainable_params": layer.trainable_params,
+        "macs": layer.macs,
+        "activation_bytes": layer.activation_bytes,
+        "receptive_field": None if field is None else list(field.size),
+        "hyperparameters": {name: list(v) if isinstance(v, tuple) else v for name, v in layer.hyperparameters},
+        "executed": layer.executed,
+    }
+
+
+def value_text(value: object) -> str:
+    """Returns one hyperparameter's value as the field writes it: `3×3` for `(3, 3)`, `0.1` for a float."""
+    if isinstance(value, tuple):
+        return "×".join(map(value_text, value))
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def hyperparameter_text(layer: Layer) -> str:
+    """Returns a layer's hyperparameters on one line: `kernel 7×7, stride 2×2, padding 3×3`."""
+    return ", ".join(f"{name.removesuffix('_size')} {value_text(value)}" for name, value in layer.hyperparameters)
+
+
+def field_text(field: ReceptiveField | None) -> str:
+    """Returns a receptive field's size as text; empty where there is none."""
+    return "" if field is None else value_text(field.size)
+
+
+def rows(layers: Iterable[Layer]) -> list[tuple[str, ...]]:
+    """Returns one row of text a layer, in the order of `HEADER`, numbers without separators."""
+    return [
+        (
+            str(layer.index),
+            layer.name,
+            layer.type,
+            hyperparameter_text(layer),
+            layer.inputs_label,
+            layer.output_label if layer.executed else "not run",
+            str(layer.params),
+            str(layer.macs),
+            str(layer.activation_bytes),
+            field_text(layer.receptive_field),
+        )
+        for layer in layers
+    ]
+
+
+def totals(anatomy: Anatomy) -> tuple[str, ...]:
+    """Returns the totals as one more row."""
+    sums = (str(anatomy.params), str(anatomy.macs), str(anatomy.activation_bytes))
+    return ("", "Total", "", "", "", "", *sums, "")
+
+
+def to_csv(anatomy: Anatomy) -> str:
+    """Returns the layer table as comma-separated values, with a header and without totals."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(HEADER)
+    writer.writerows(rows(anatomy.layers))
+    return text.getvalue()
+
+
+def to_markdown(anatomy: Anatomy) -> str:
+    """Returns the layer table in Markdown, totals in the last row."""
+    lines = [HEADER, ("--:", "---", "---", "---", "---", "---", "--:", "--:", "--:", "--:")]
+    lines += [*rows(anatomy.layers), totals(anatomy)]
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines) + "\n"
+
+
+def to_text(entry: Entry, anatomy: Anatomy, canonical: bool = True) -> str:
+    """Returns a summary and the layer table, aligned for a terminal."""
+    table = [HEADER, *rows(anatomy.layers), totals(anatomy)]
+    table = [(*row[:6], *map(_grouped, row[6:9]), row[9]) for row in table]
+    widths = [min(max(len(row[column]) for row in table), 60) for column in range(len(HEADER))]
+    right = {0, 6, 7, 8, 9}
+    lines = [
+        "  ".join(
+            cell.rjust(width) if column in right else cell.ljust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in table
+    ]
+    lines.insert(1, "-" * max(map(len, lines)))
+    lines.insert(-1, lines[1])
+    return "\n".join([*_summary(entry, anatomy, canonical), "", *lines]) + "\n"
+
+
+def _grouped(digits: str) -> str:
+    return f"{int(digits):,}" if digits.isdigit() else digits
+
+
+def _summary(entry: Entry, anatomy: Anatomy, canonical: bool) -> list[str]:
+    parts = [entry.title, str(entry.year or ""), entry.authors, entry.link]
+    lines = [" · ".join(part for part in parts if part)]
+    lines.append(
+        f"{anatomy.params:,} parameters · {anatomy.macs:,} MACs · {anatomy.activation_bytes:,} bytes of activations"
+    )
+    if entry.published is not None and canonical:
+        numbers = [f"{entry.published.params:,} parameters" if entry.published.params else ""]
+        numbers.append(f"{entry.published.macs:,} MACs" if entry.published.macs else "")
+        lines.append(f"Published: {', '.join(filter(None, numbers))} ({entry.published.source})")
+    if entry.note:
+        lines.append(entry.note.replace("\n", " "))
+    return lines
