@@ -14,7 +14,7 @@ from explorer.architectures.sizes import flattened_size
 def alexnet(
     num_classes: Classes = 1000, dropout: Probability = 0.5, *, input: tuple[int, int, int] = (3, 227, 227)
 ) -> nn.Module:
-    """Builds AlexNet: five convolutions, three of them in two groups, local response normalisation, three dense layers."""
+    """Builds AlexNet: five convolutions, three in two groups, local response normalisation, three dense layers."""
     layers: list[tuple[str, nn.Module]] = [
         ("conv1", nn.Conv2d(input[0], 96, 11, stride=4)),
         ("relu1", nn.ReLU(inplace=True)),

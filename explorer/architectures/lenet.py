@@ -138,7 +138,9 @@ class LeNet51998(nn.Module):
 
 
 def lenet5_1998(
-    num_classes: Annotated[int, Range(1, 10), "digits told apart, 0 first: the output codes are drawings of digits"] = 10,
+    num_classes: Annotated[
+        int, Range(1, 10), "digits told apart, 0 first: the output codes are drawings of digits"
+    ] = 10,
 ) -> nn.Module:
     """Builds LeNet-5 as in the paper: partial C3, trainable sub-sampling, scaled tanh, radial basis output."""
     return LeNet51998(num_classes)

@@ -1,7 +1,7 @@
 """Every network the app knows by name: the explorer's own catalogue, torchvision's, timm's and a user's file.
 
-The catalogue is read from the cards in `resources/cards/` alone, so that it is there before torch is. The builder of the
-variant `resnet50` on the card `resnet.toml` is the function `resnet50` in `explorer/architectures/resnet.py`.
+The catalogue is read from the cards in `resources/cards/` alone, so that it is there before torch is. The builder of
+the variant `resnet50` on the card `resnet.toml` is the function `resnet50` in `explorer/architectures/resnet.py`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import functools
 import importlib
 import re
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -118,9 +118,7 @@ def _read_card(path: Path) -> list[Entry]:
 def _families() -> dict[str, str]:
     """Maps each name of the catalogue to the module that builds it."""
     cards = sorted(resource("cards").glob("*.toml"))
-    return {
-        name: path.stem for path in cards for name in tomllib.loads(path.read_text(encoding="utf-8"))["variants"]
-    }
+    return {name: path.stem for path in cards for name in tomllib.loads(path.read_text(encoding="utf-8"))["variants"]}
 
 
 def library_entries(source: Literal["torchvision", "timm"]) -> tuple[Entry, ...]:
@@ -251,9 +249,7 @@ def options(entry: Entry) -> tuple[Option, ...]:
     return options_of(_builder(entry))
 
 
-def build(
-    entry: Entry, input: tuple[int, int, int] | None = None, device: str = "cpu", **given: Scalar
-) -> nn.Module:
+def build(entry: Entry, input: tuple[int, int, int] | None = None, device: str = "cpu", **given: Scalar) -> nn.Module:
     """Builds the network with fresh random weights.
 
     Args:
@@ -287,11 +283,3 @@ def build(
     if not isinstance(module, nn.Module):
         raise InputError(f"{entry.name} gives a {type(module).__name__}, not a torch.nn.Module")
     return module if entry.source != "file" or device != "meta" else module.to("meta")
-
-
-def canonical(entry: Entry, input: tuple[int, int, int] | None, given: Mapping[str, Scalar]) -> bool:
-    """Returns whether input and options are those that published numbers hold for."""
-    defaults = {option.name: option.default for option in options(entry)} if given else {}
-    return (input is None or input == entry.input) and all(
-        defaults.get(name) == value for name, value in given.items()
-    )

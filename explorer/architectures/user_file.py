@@ -38,5 +38,7 @@ def load_builder(name: str) -> Callable[..., object]:
     if isinstance(found, nn.Module):
         return lambda: found
     if not callable(found):
-        raise InputError(f"{name} is a {type(found).__name__}: name a torch.nn.Module class or a function that gives one")
+        raise InputError(
+            f"{name} is a {type(found).__name__}: name a torch.nn.Module class or a function that gives one"
+        )
     return found  # type: ignore[no-any-return]

@@ -25,7 +25,21 @@ from explorer.inspection.hyperparameters import of_call, of_module
 from explorer.inspection.receptive_field import receptive_fields
 
 _TRANSPARENT = frozenset(
-    "__get__ contiguous detach to type type_as float half bfloat16 double alias requires_grad_ data".split()
+    [
+        "__get__",
+        "contiguous",
+        "detach",
+        "to",
+        "type",
+        "type_as",
+        "float",
+        "half",
+        "bfloat16",
+        "double",
+        "alias",
+        "requires_grad_",
+        "data",
+    ]
 )
 """Calls that hand on the same values: whoever uses the result is fed by whoever made the argument."""
 
@@ -390,4 +404,3 @@ class _Kernels(TorchDispatchMode):
             cells = math.prod(query.shape[:-1]) * key.shape[-2]
             self._recorder.count(cells * (query.shape[-1] + value.shape[-1]))
         return result
-

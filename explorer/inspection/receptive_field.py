@@ -1,8 +1,8 @@
 """Receptive fields through branches, strides, dilation, padding and pooling.
 
-Araujo, Norris and Sim, "Computing Receptive Fields of Convolutional Neural Networks", Distill, 2019. A cell i of a
-feature map sees the input pixels [start + i·stride, start + i·stride + size − 1] in each dimension. A window of k cells,
-d apart, moving s cells at a time over an input padded by p changes this to
+Araujo, Norris and Sim, "Computing Receptive Fields of Convolutional Neural Networks", Distill, 2019. A cell i
+of a feature map sees the input pixels [start + i·stride, start + i·stride + size − 1] in each dimension. A window of k
+cells, d apart, moving s cells at a time over an input padded by p changes this to
 
     size' = size + (k − 1)·d·stride,   start' = start − p·stride,   stride' = stride·s.
 """
@@ -75,7 +75,9 @@ def _windowed(
     kernel, stride = _each(settings["kernel_size"], rank), _each(settings.get("stride", 1), rank)
     dilation = _each(settings.get("dilation", 1), rank)
     padding = settings.get("padding", 0)
-    if isinstance(padding, str) or "Same" in layer.type:  # as much as keeps ceil(size / stride) cells, the rest at the end
+    if (
+        isinstance(padding, str) or "Same" in layer.type
+    ):  # as much as keeps ceil(size / stride) cells, the rest at the end
         needed = zip(before, after, kernel, stride, dilation, strict=True)
         around = tuple(max((n - 1) * s + (k - 1) * d + 1 - size, 0) // 2 for size, n, k, s, d in needed)
     else:

@@ -7,21 +7,15 @@ import io
 from collections.abc import Iterable
 from typing import Any
 
-from explorer.architectures.registry import Entry
 from explorer.inspection.anatomy import Anatomy, Layer, ReceptiveField
+from explorer.inspection.portrait import Portrait
 
 HEADER = ("#", "Layer", "Type", "Hyperparameters", "Input", "Output", "Parameters", "MACs", "Bytes", "Receptive field")
 
 
-def document(entry: Entry, anatomy: Anatomy, canonical: bool = True) -> dict[str, Any]:
-    """Returns the network as plain values for JSON.
-
-    Args:
-        entry: what was built.
-        anatomy: what one pass told.
-        canonical: whether input and options are those that the published numbers hold for.
-    """
-    published = entry.published if canonical else None
+def document(portrait: Portrait) -> dict[str, Any]:
+    """Returns the network as plain values for JSON; published numbers only where they hold for it."""
+    entry, anatomy, published = portrait.entry, portrait.anatomy, portrait.published
     result: dict[str, Any] = {
         "architecture": entry.name,
         "source": entry.implementation,
@@ -32,8 +26,7 @@ def document(entry: Entry, anatomy: Anatomy, canonical: bool = True) -> dict[str
         "trainable_params": anatomy.trainable_params,
         "macs": anatomy.macs,
         "activation_bytes": anatomy.activation_bytes,
-        "published": published
-        and {"params": published.params, "macs": published.macs, "source": published.source},
+        "published": published and {"params": published.params, "macs": published.macs, "source": published.source},
         "note": entry.note,
         "layers": [_layer(layer) for layer in anatomy.layers],
     }
@@ -73,7 +66,7 @@ def value_text(value: object) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def hyperparameter_text(layer: Layer) -> str:
+def settings_text(layer: Layer) -> str:
     """Returns a layer's hyperparameters on one line: `kernel 7×7, stride 2×2, padding 3×3`."""
     return ", ".join(f"{name.removesuffix('_size')} {value_text(value)}" for name, value in layer.hyperparameters)
 
@@ -90,7 +83,7 @@ def rows(layers: Iterable[Layer]) -> list[tuple[str, ...]]:
             str(layer.index),
             layer.name,
             layer.type,
-            hyperparameter_text(layer),
+            settings_text(layer),
             layer.inputs_label,
             layer.output_label if layer.executed else "not run",
             str(layer.params),
@@ -124,8 +117,9 @@ def to_markdown(anatomy: Anatomy) -> str:
     return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines) + "\n"
 
 
-def to_text(entry: Entry, anatomy: Anatomy, canonical: bool = True) -> str:
+def to_text(portrait: Portrait) -> str:
     """Returns a summary and the layer table, aligned for a terminal."""
+    anatomy = portrait.anatomy
     table = [HEADER, *rows(anatomy.layers), totals(anatomy)]
     table = [(*row[:6], *map(_grouped, row[6:9]), row[9]) for row in table]
     widths = [min(max(len(row[column]) for row in table), 60) for column in range(len(HEADER))]
@@ -139,23 +133,24 @@ def to_text(entry: Entry, anatomy: Anatomy, canonical: bool = True) -> str:
     ]
     lines.insert(1, "-" * max(map(len, lines)))
     lines.insert(-1, lines[1])
-    return "\n".join([*_summary(entry, anatomy, canonical), "", *lines]) + "\n"
+    return "\n".join([*_summary(portrait), "", *lines]) + "\n"
 
 
 def _grouped(digits: str) -> str:
     return f"{int(digits):,}" if digits.isdigit() else digits
 
 
-def _summary(entry: Entry, anatomy: Anatomy, canonical: bool) -> list[str]:
+def _summary(portrait: Portrait) -> list[str]:
+    entry, anatomy, published = portrait.entry, portrait.anatomy, portrait.published
     parts = [entry.title, str(entry.year or ""), entry.authors, entry.link]
     lines = [" · ".join(part for part in parts if part)]
     lines.append(
         f"{anatomy.params:,} parameters · {anatomy.macs:,} MACs · {anatomy.activation_bytes:,} bytes of activations"
     )
-    if entry.published is not None and canonical:
-        numbers = [f"{entry.published.params:,} parameters" if entry.published.params else ""]
-        numbers.append(f"{entry.published.macs:,} MACs" if entry.published.macs else "")
-        lines.append(f"Published: {', '.join(filter(None, numbers))} ({entry.published.source})")
+    if published is not None:
+        numbers = [f"{published.params:,} parameters" if published.params else ""]
+        numbers.append(f"{published.macs:,} MACs" if published.macs else "")
+        lines.append(f"Published: {', '.join(filter(None, numbers))} ({published.source})")
     if entry.note:
         lines.append(entry.note.replace("\n", " "))
     return lines

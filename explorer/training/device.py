@@ -1,0 +1,64 @@
+"""Which processor trains, at which precision, and what it is called."""
+
+from __future__ import annotations
+
+import os
+import platform
+from dataclasses import dataclass
+from pathlib import Path
+
+from explorer.errors import InputError
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """A processor as training uses it."""
+
+    kind: str
+    """`cpu` or `cuda`."""
+    name: str
+    """Its own name, for people."""
+    precision: str
+    """As Lightning Fabric names it: `32-true`, `bf16-mixed`, `16-mixed`."""
+
+
+def choose_device(wanted: str, precision: str) -> Device:
+    """Returns the device to train on.
+
+    Args:
+        wanted: "cpu", "cuda" or "auto" (CUDA where there is one).
+        precision: a recipe's precision.
+
+    Raises:
+        InputError: CUDA is wanted and there is none.
+    """
+    import torch
+
+    if wanted not in ("cpu", "cuda", "auto"):
+        raise InputError(f"device must be cpu, cuda or auto, not {wanted!r}")
+    cuda = wanted != "cpu" and torch.cuda.is_available()
+    if wanted == "cuda" and not cuda:
+        raise InputError("there is no CUDA device that torch can use here: choose cpu or auto")
+    if precision == "auto":
+        precision = ("bf16" if torch.cuda.is_bf16_supported() else "fp16") if cuda else "32"
+    if precision == "fp16" and not cuda:
+        raise InputError("fp16 needs a CUDA device: choose 32 or bf16")
+    named = {"32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}[precision]
+    return Device("cuda" if cuda else "cpu", torch.cuda.get_device_name() if cuda else cpu_name(), named)
+
+
+def cpu_name() -> str:
+    """Returns the processor's own name, or its architecture where the system does not tell."""
+    try:
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()
+
+
+def training_threads(wanted: int) -> int:
+    """Returns how many CPU threads train: as many as wanted, or all but the one that the window needs."""
+    available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return wanted or max(1, available - 1)

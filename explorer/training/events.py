@@ -1,0 +1,99 @@
+"""What training reports, in the order in which it happens: plain records, safe to hand across threads."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from explorer.data.download import Progress
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """Everything is in place and the first step follows."""
+
+    run: str
+    """The run's folder."""
+    architecture: str
+    dataset: str
+    device: str
+    """`cpu` or `cuda`."""
+    device_name: str
+    """The processor's own name."""
+    precision: str
+    """As Lightning Fabric names it: `32-true`, `bf16-mixed`."""
+    params: int
+    train_images: int
+    validation_images: int
+    test_images: int
+    steps_per_epoch: int
+    epochs: int
+    step: int
+    """Steps that are already done: more than 0 when a run is resumed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """Some training steps since the last such event."""
+
+    epoch: int
+    """From 1."""
+    step: int
+    """Steps done so far in the whole run."""
+    losses: tuple[float, ...]
+    """Loss of each of the last steps, the newest last."""
+    learning_rate: float
+    """Of the newest step."""
+    images_per_second: float
+    seconds_left: float
+    """Estimated time to the end of the run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluating:
+    """The held-out images are being looked at."""
+
+    done: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class Epoch:
+    """One pass over the training images, and the evaluation after it."""
+
+    epoch: int
+    step: int
+    train_loss: float
+    train_accuracy: float
+    """Share from 0 to 1, while the weights were still changing."""
+    validation_loss: float
+    validation_accuracy: float
+    best: bool
+    """Whether this is the best validation accuracy so far."""
+    images_per_second: float
+    """Training images over training time, evaluation and pauses left out."""
+    seconds: float
+    """Training time of this epoch."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The last epoch is over."""
+
+    run: str
+    epochs: int
+    best_epoch: int
+    best_accuracy: float
+    """Validation accuracy of the best epoch."""
+    test_accuracy: float | None
+    """Of the best epoch's weights on the dataset's own test images; None where it has none."""
+    seconds: float
+    """Training time of the whole run."""
+
+
+Event = Progress | Started | Steps | Evaluating | Epoch | Finished
+
+
+def to_document(event: Event) -> dict[str, Any]:
+    """Returns the event as plain values for JSON, its kind under `event`."""
+    return {"event": type(event).__name__.lower(), **asdict(event)}
