@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import TYPE_CHECKING, Literal
 
 from explorer.errors import InputError
@@ -38,7 +39,9 @@ class Preprocessing:
         if min(self.std) <= 0:
             raise InputError(f"std must be positive, not {min(self.std)}")
         if self.resize < min(height, width):
-            raise InputError(f"resize must be at least {min(height, width)}, the crop's shorter side, not {self.resize}")
+            raise InputError(
+                f"resize must be at least {min(height, width)}, the crop's shorter side, not {self.resize}"
+            )
 
 
 def image_to_tensor(image: Image.Image, preprocessing: Preprocessing) -> Tensor:
@@ -57,18 +60,13 @@ def image_to_tensor(image: Image.Image, preprocessing: Preprocessing) -> Tensor:
 
     channels, height, width = preprocessing.input
     image = image.convert("L" if channels == 1 else "RGB")
-    shorter = max(preprocessing.resize, 1)
-    scale = max(shorter / image.width, shorter / image.height)
-    # A crop of another aspect than the image must still be covered.
-    scale = max(scale, height / image.height, width / image.width)
-    size = (max(width, round(image.width * scale)), max(height, round(image.height * scale)))
-    left, top = (size[0] - width) // 2, (size[1] - height) // 2
+    scaled, (left, top) = _scale_and_crop((image.width, image.height), preprocessing)
     # Only the part that the crop keeps is computed: a 60,000 × 2 strip must not become a picture of gigabytes.
     box = (
-        left * image.width / size[0],
-        top * image.height / size[1],
-        (left + width) * image.width / size[0],
-        (top + height) * image.height / size[1],
+        left * image.width / scaled[0],
+        top * image.height / scaled[1],
+        (left + width) * image.width / scaled[0],
+        (top + height) * image.height / scaled[1],
     )
     method = Image.Resampling.BICUBIC if preprocessing.interpolation == "bicubic" else Image.Resampling.BILINEAR
     pixels = np.array(image.resize((width, height), method, box=box))
@@ -90,24 +88,22 @@ def fit_to_input(images: Tensor, preprocessing: Preprocessing) -> Tensor:
     from torch.nn import functional
 
     channels, height, width = preprocessing.input
-    if images.shape[1] == 3 and channels == 1:
-        weights = torch.tensor(GREY_WEIGHTS, device=images.device).view(1, 3, 1, 1)
-        images = (images * weights).sum(1, keepdim=True).round().to(torch.uint8)
-    elif images.shape[1] == 1 and channels == 3:
-        images = images.expand(-1, 3, -1, -1)
     old_height, old_width = images.shape[-2:]
-    if (old_height, old_width) == (height, width):
+    scaled, (left, top) = _scale_and_crop((old_width, old_height), preprocessing)
+    if tuple(images.shape[1:]) == preprocessing.input and scaled == (width, height):
         return images.contiguous()
-    scale = max(height / old_height, width / old_width)
-    size = (max(height, round(old_height * scale)), max(width, round(old_width * scale)))
-    top, left = (size[0] - height) // 2, (size[1] - width) // 2
+    weights = torch.tensor(GREY_WEIGHTS, device=images.device).view(1, 3, 1, 1)
     fitted = torch.empty((len(images), channels, height, width), dtype=torch.uint8, device=images.device)
-    for start in range(0, len(images), 1024):  # a chunk at a time: the float copy of a whole set could fill the memory
-        chunk = functional.interpolate(
-            images[start : start + 1024].float(), size, mode=preprocessing.interpolation, antialias=True
-        )
-        chunk = chunk.round_().clamp_(0, 255).to(torch.uint8)
-        fitted[start : start + 1024] = chunk[..., top : top + height, left : left + width]
+    for start in range(0, len(images), 256):  # a chunk at a time: the float copy of a whole set could fill the memory
+        chunk = images[start : start + 256].float()
+        if channels == 1 and chunk.shape[1] == 3:
+            chunk = (chunk * weights).sum(1, keepdim=True).round_()
+        if scaled != (old_width, old_height):
+            chunk = functional.interpolate(
+                chunk, (scaled[1], scaled[0]), mode=preprocessing.interpolation, antialias=True
+            )
+        chunk = chunk[..., top : top + height, left : left + width].round_().clamp_(0, 255)
+        fitted[start : start + 256] = chunk  # one channel is repeated where three are wanted
     return fitted
 
 
@@ -118,3 +114,16 @@ def normalise(images: Tensor, preprocessing: Preprocessing) -> Tensor:
     mean = torch.tensor(preprocessing.mean, device=images.device).view(1, -1, 1, 1)
     std = torch.tensor(preprocessing.std, device=images.device).view(1, -1, 1, 1)
     return images.float().div_(255).sub_(mean).div_(std)
+
+
+def _scale_and_crop(size: tuple[int, int], preprocessing: Preprocessing) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Returns the scaled image's (width, height) and the crop's (left, top) in it.
+
+    Fractions of pixels go where torchvision's `Resize` and `CenterCrop` put them, with which published accuracies are
+    measured: the longer side is cut off, the corner rounded half to even.
+    """
+    _, height, width = preprocessing.input
+    # A crop of another aspect than the image must still be covered.
+    scale = max(Fraction(preprocessing.resize, min(size)), Fraction(width, size[0]), Fraction(height, size[1]))
+    scaled = int(size[0] * scale), int(size[1] * scale)
+    return scaled, (round((scaled[0] - width) / 2), round((scaled[1] - height) / 2))

@@ -25,21 +25,7 @@ from explorer.inspection.hyperparameters import of_call, of_module
 from explorer.inspection.receptive_field import receptive_fields
 
 _TRANSPARENT = frozenset(
-    [
-        "__get__",
-        "contiguous",
-        "detach",
-        "to",
-        "type",
-        "type_as",
-        "float",
-        "half",
-        "bfloat16",
-        "double",
-        "alias",
-        "requires_grad_",
-        "data",
-    ]
+    ("__get__", "contiguous", "detach", "to", "type", "type_as", "float", "half", "bfloat16", "double", "alias")
 )
 """Calls that hand on the same values: whoever uses the result is fed by whoever made the argument."""
 

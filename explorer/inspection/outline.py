@@ -9,8 +9,18 @@ from dataclasses import dataclass
 from explorer.inspection.anatomy import INPUT, Anatomy, Layer, shape_text
 from explorer.inspection.notation import Kind, count_text, hyperparameter_text, kind_of
 
-_INPUT_KEY = "input"
-_FAILURE_KEY = "failure"
+INPUT_KEY = "input"
+FAILURE_KEY = "failure"
+
+
+def layer_key(index: int) -> str:
+    """Returns the key of the node that stands for a layer."""
+    return f"layer {index}"
+
+
+def group_key(path: str) -> str:
+    """Returns the key of the node that stands for a group."""
+    return f"group {path}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,8 +185,8 @@ class _Folding:
     def outline(self) -> Outline:
         anatomy = self.anatomy
         shapes = ", ".join(shape_text(shape) for shape in anatomy.inputs)
-        self._add(Node(_INPUT_KEY, Kind.INPUT, "Input", "", shapes, f"The network's input: {shapes}", ""))
-        self.shown[INPUT] = _INPUT_KEY
+        self._add(Node(INPUT_KEY, Kind.INPUT, "Input", "", shapes, f"The network's input: {shapes}", ""))
+        self.shown[INPUT] = INPUT_KEY
         for layer in anatomy.layers:
             if layer.executed:
                 self._show(layer.index)
@@ -200,7 +210,7 @@ class _Folding:
         parent = path_of_parent = ""
         for path in self.tree.chains[leaf]:
             opened = path in self.opened
-            key = f"group {path}"
+            key = group_key(path)
             if key not in self.nodes:
                 self._add(self._group_node(path, parent, path_of_parent, opened))
             if not opened:
@@ -221,7 +231,7 @@ class _Folding:
             lines.append(f"{layer.macs:,} MACs")
         lines += [f"{name}: {value}" for name, value in layer.hyperparameters]
         return Node(
-            key=f"layer {layer.index}",
+            key=layer_key(layer.index),
             kind=kind_of(layer.type),
             title=title if title.partition("#")[0] != layer.type else layer.type,
             type=layer.type if title.partition("#")[0] != layer.type else "",
@@ -248,7 +258,7 @@ class _Folding:
         if failed and self.anatomy.failure is not None:
             tooltip += f"\nFails: {self.anatomy.failure.message}"
         return Node(
-            key=f"group {path}",
+            key=group_key(path),
             kind=Kind.GROUP,
             title=_local_name(path, path_of_parent),
             type=f"{len(children)} × {types.pop()}" if of_a_kind else self.tree.types[path],
@@ -264,15 +274,14 @@ class _Folding:
         failure = self.anatomy.failure
         assert failure is not None
         place = failure.layer or "the network itself"
+        name = failure.layer.rpartition(".")[2] or failure.type
         shapes = ", ".join(shape_text(shape) for shape in failure.input_shapes)
         return Node(
-            key=_FAILURE_KEY,
+            key=FAILURE_KEY,
             kind=Kind.FAILURE,
-            title=failure.type
-            if failure.layer in self.tree.types
-            else failure.layer.rpartition(".")[2] or failure.type,
-            type="stops here",
-            detail=failure.message if len(failure.message) <= 48 else failure.message[:47].rstrip() + "…",
+            title=name,
+            type=failure.type if failure.type != name else "",
+            detail=failure.message if len(failure.message) <= 60 else failure.message[:59].rstrip() + "…",
             tooltip=f"Fails in {place} ({failure.type})\ngiven {shapes or 'nothing'}\n{failure.message}",
             parent=parent,
             failed=True,

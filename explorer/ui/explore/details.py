@@ -1,0 +1,88 @@
+"""The side panel: the selected layer in full, or the network's card where none is selected."""
+
+from __future__ import annotations
+
+from html import escape
+
+from PySide6.QtWidgets import QTextBrowser, QWidget
+
+from explorer.inspection.anatomy import Layer
+from explorer.inspection.portrait import Portrait
+from explorer.inspection.report import field_text, value_text
+from explorer.ui.numbers import short_bytes
+
+
+class Details(QTextBrowser):
+    """Text about what is selected; it can be selected and copied."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setOpenExternalLinks(True)
+        self.setAccessibleName("Details")
+        self.setMinimumWidth(180)
+
+    def show_card(self, portrait: Portrait) -> None:
+        """Shows what the network is about."""
+        entry = portrait.entry
+        parts = [f"<h3>{escape(entry.title)}</h3>"]
+        if entry.idea:
+            parts.append(f"<p>{escape(entry.idea)}</p>")
+        if entry.note:
+            parts.append(f"<p><b>This version.</b> {escape(entry.note)}</p>")
+        if entry.published is not None:
+            parts.append(f"<p><b>Published numbers.</b> {escape(entry.published.source)}</p>")
+        made = {"explorer": "Built by this program.", "file": "Built by your own file."}
+        parts.append(f"<p>{made.get(entry.implementation, f'Built by {entry.implementation}.')}</p>")
+        scale = [f"{channel:.3f}" for channel in entry.mean], [f"{channel:.3f}" for channel in entry.std]
+        rows = [
+            ("Name", entry.name),
+            ("Task", entry.task),
+            ("Input", value_text(entry.input)),
+            ("Mean", ", ".join(scale[0])),
+            ("Std", ", ".join(scale[1])),
+        ]
+        self.setHtml("".join(parts) + _table(rows))
+
+    def show_layer(self, layer: Layer, portrait: Portrait) -> None:
+        """Shows everything that is known of one layer."""
+        anatomy = portrait.anatomy
+        rows = [("Type", layer.type), ("Place", f"{layer.index + 1:,} of {len(anatomy.layers):,}")]
+        if layer.group:
+            rows.append(("Within", layer.group))
+        if layer.executed:
+            rows += [("Input", layer.inputs_label), ("Output", layer.output_label), ("Values", layer.dtype)]
+        else:
+            rows.append(("Output", "not run in this pass"))
+        rows.append(("Parameters", _share(layer.params, anatomy.params)))
+        if layer.params != layer.trainable_params:
+            rows.append(("Trainable", f"{layer.trainable_params:,}"))
+        if layer.buffers:
+            rows.append(("Buffers", f"{layer.buffers:,}"))
+        rows.append(("MACs", _share(layer.macs, anatomy.macs)))
+        rows.append(("Memory", short_bytes(layer.activation_bytes) if layer.activation_bytes else "none of its own"))
+        if layer.receptive_field is not None:
+            field = layer.receptive_field
+            rows += [
+                ("Sees", f"{field_text(field)} input pixels"),
+                ("Steps of", value_text(field.stride)),
+                ("Starts at", ", ".join(map(str, field.start))),
+            ]
+        elif layer.executed:
+            rows.append(("Sees", "the whole input, or no place in it"))
+        settings = [(name.replace("_", " "), value_text(value)) for name, value in layer.hyperparameters]
+        text = f"<h3>{escape(layer.name)}</h3>" + _table(rows)
+        if settings:
+            text += "<h4>Settings</h4>" + _table(settings)
+        if layer.inputs:
+            sources = ["the input" if i < 0 else anatomy.layers[i].name for i in layer.inputs]
+            text += "<h4>Fed by</h4>" + "<br>".join(escape(source) for source in sources)
+        self.setHtml(text)
+
+
+def _share(value: int, total: int) -> str:
+    return f"{value:,} ({100 * value / total:.1f} %)" if value and total else f"{value:,}"
+
+
+def _table(rows: list[tuple[str, str]]) -> str:
+    cells = (f'<tr><td style="padding-right:10px">{escape(k)}</td><td><b>{escape(v)}</b></td></tr>' for k, v in rows)
+    return f"<table cellspacing=2>{''.join(cells)}</table>"

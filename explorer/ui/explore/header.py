@@ -1,0 +1,201 @@
+"""What stands above a network: its name, its paper, its totals beside the published ones, and its options."""
+
+from __future__ import annotations
+
+from html import escape
+
+from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
+
+from explorer.architectures.options import Scalar
+from explorer.architectures.registry import Entry
+from explorer.inspection.notation import count_text
+from explorer.inspection.portrait import Portrait
+from explorer.ui.numbers import short_bytes
+from explorer.ui.widgets.flow_layout import FlowLayout
+from explorer.ui.widgets.input_size import InputSize
+from explorer.ui.widgets.option_editors import OptionEditor
+
+MATCH = 0.01
+"""A measured number within 1 % of a published one, which is rounded, agrees with it."""
+
+
+class Header(QWidget):
+    """Title, figures and option editors of the network on show."""
+
+    changed = Signal()
+    """The user chose another input size or option; `input` and `chosen` tell what."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.title = QLabel(self, objectName="title")
+        self.title.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.subtitle = QLabel(self, objectName="subtitle")
+        self.subtitle.setOpenExternalLinks(True)
+        self.subtitle.setTextInteractionFlags(Qt.TextInteractionFlag.TextBrowserInteraction)
+        for label in (self.title, self.subtitle):
+            label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self.figures = [QLabel(self) for _ in range(4)]
+        for label in self.figures:
+            label.setTextFormat(Qt.TextFormat.RichText)
+            label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.input = InputSize(self)
+        self.editors: dict[str, OptionEditor] = {}
+        self.reset = QPushButton("Reset", self)
+        self.reset.setToolTip("Back to the network's own input size and options")
+        self._portrait: Portrait | None = None
+        top = QHBoxLayout()
+        names = QVBoxLayout()
+        names.setSpacing(0)
+        names.addWidget(self.title)
+        names.addWidget(self.subtitle)
+        top.addLayout(names, 1)
+        for label in self.figures:
+            top.addSpacing(14)
+            top.addWidget(label, 0, Qt.AlignmentFlag.AlignTop)
+        self._options = QWidget(self)
+        self._flow = FlowLayout(self._options)
+        self._flow.addWidget(self._labelled("Input", self.input))
+        self._flow.addWidget(self.reset)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addLayout(top)
+        layout.addWidget(self._options)
+        self._settling = QTimer(self)
+        self._settling.setSingleShot(True)
+        self._settling.setInterval(200)
+        self._settling.timeout.connect(self.changed)
+        self.input.changed.connect(self._settling.start)
+        self.reset.clicked.connect(self._reset)
+        self._options.setVisible(False)
+
+    def announce(self, entry: Entry) -> None:
+        """Shows what the card tells, before the network has been inspected."""
+        self.title.setText(entry.title)
+        parts = [str(entry.year) if entry.year else "", escape(entry.authors)]
+        if entry.link:
+            parts.append(f'<a href="{escape(entry.link)}">{escape(entry.paper)}</a>')
+        elif entry.paper:
+            parts.append(escape(entry.paper))
+        self.subtitle.setText("  ·  ".join(part for part in parts if part) or escape(entry.name))
+        self.subtitle.setToolTip(entry.paper)
+        for label in self.figures:
+            label.clear()
+
+    def show_portrait(self, portrait: Portrait) -> None:
+        """Shows the measured totals beside the published ones, and editors for the options."""
+        former, self._portrait = self._portrait, portrait
+        self.announce(portrait.entry)
+        anatomy, published = portrait.anatomy, portrait.published
+        complete = anatomy.failure is None
+        elsewhere = (
+            "" if portrait.entry.published is None else "published numbers hold for the network's own input and options"
+        )
+        self.figures[0].setText(
+            _figure("Parameters", anatomy.params, published.params if published else None, elsewhere)
+        )
+        self.figures[0].setToolTip(
+            _tooltip("parameters", anatomy.params, published.params if published else None, portrait)
+        )
+        macs = anatomy.macs
+        self.figures[1].setText(
+            _figure(
+                "MACs" if complete else "MACs so far",
+                macs,
+                published.macs if published and complete else None,
+                elsewhere,
+            )
+        )
+        self.figures[1].setToolTip(_tooltip("MACs", macs, published.macs if published else None, portrait))
+        self.figures[2].setText(_plain("Activations", short_bytes(anatomy.activation_bytes), "one image, 32 bits"))
+        self.figures[2].setToolTip(
+            "New memory that the layers' outputs take, summed; in-place operations and views are free"
+        )
+        self.figures[3].setText(_plain("Weights", short_bytes(anatomy.param_bytes), "32 bits"))
+        self.input.set_value(portrait.input)
+        if former is None or former.entry.name != portrait.entry.name:
+            self._make_editors(portrait)
+        chosen = dict(portrait.chosen)
+        for option in portrait.options:
+            self.editors[option.name].set_value(chosen.get(option.name, option.default))
+        self.reset.setVisible(not portrait.canonical)
+        self._options.setVisible(True)
+
+    def chosen(self) -> dict[str, Scalar]:
+        """Returns the options that are not at their default."""
+        return {
+            name: editor.value() for name, editor in self.editors.items() if editor.value() != editor.option.default
+        }
+
+    def clear_options(self) -> None:
+        """Forgets options and input of the former network: the next one has its own."""
+        self._settling.stop()
+        self._portrait = None
+        self._options.setVisible(False)
+
+    def _labelled(self, text: str, editor: QWidget) -> QWidget:
+        pair = QWidget(self)
+        layout = QHBoxLayout(pair)
+        layout.setContentsMargins(0, 0, 8, 0)
+        label = QLabel(text, pair)
+        label.setBuddy(editor)
+        label.setToolTip(editor.toolTip())
+        layout.addWidget(label)
+        layout.addWidget(editor)
+        return pair
+
+    def _make_editors(self, portrait: Portrait) -> None:
+        for editor in self.editors.values():
+            pair = editor.parentWidget()
+            self._flow.removeWidget(pair)
+            pair.deleteLater()
+        self.editors = {}
+        self._flow.removeWidget(self.reset)
+        for option in portrait.options:
+            editor = OptionEditor(option, option.default, self)
+            editor.changed.connect(self._settling.start)
+            self.editors[option.name] = editor
+            name = option.name.removeprefix("num_").replace("_", " ").capitalize()
+            self._flow.addWidget(self._labelled(name, editor))
+        self._flow.addWidget(self.reset)
+
+    def _reset(self) -> None:
+        if self._portrait is not None:
+            self.input.set_value(self._portrait.entry.input)
+            for editor in self.editors.values():
+                editor.set_value(editor.option.default)
+            self.changed.emit()
+
+
+def agrees(measured: int, published: int) -> bool:
+    """Returns whether a measured number is the published one, as far as that is printed."""
+    return abs(measured - published) <= MATCH * published
+
+
+def _figure(name: str, measured: int, published: int | None, elsewhere: str) -> str:
+    if published is None:
+        return _plain(name, count_text(measured), "" if not elsewhere else "")
+    if measured == published:
+        return _plain(name, count_text(measured), f'<span style="color:#1a9850">✔ published {published:,}</span>')
+    if agrees(measured, published):
+        return _plain(
+            name, count_text(measured), f'<span style="color:#1a9850">✔ published {count_text(published)}</span>'
+        )
+    return _plain(name, count_text(measured), f'<span style="color:#d9822b">≠ published {count_text(published)}</span>')
+
+
+def _plain(name: str, value: str, below: str) -> str:
+    return (
+        f'<div style="font-size:small">{name}</div><div style="font-size:x-large; font-weight:600">{value}</div>'
+        f'<div style="font-size:small">{below or "&nbsp;"}</div>'
+    )
+
+
+def _tooltip(unit: str, measured: int, published: int | None, portrait: Portrait) -> str:
+    lines = [f"{measured:,} {unit}, measured"]
+    entry = portrait.entry
+    if published is not None and entry.published is not None:
+        lines.append(f"{published:,} published: {entry.published.source}")
+    elif entry.published is not None and not portrait.canonical:
+        lines.append("The published number holds for the network's own input and options")
+    return "\n".join(lines)

@@ -1,0 +1,300 @@
+"""The Explore page: pick a network, see its figures, its shape flow and its layer table."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+from typing import Literal
+
+from PySide6.QtCore import QByteArray, QSettings, Qt, Signal
+from PySide6.QtGui import QAction, QKeySequence
+from PySide6.QtWidgets import (
+    QFileDialog,
+    QFrame,
+    QHBoxLayout,
+    QInputDialog,
+    QLabel,
+    QMessageBox,
+    QSplitter,
+    QVBoxLayout,
+    QWidget,
+)
+
+from explorer.architectures.options import Scalar
+from explorer.architectures.registry import Entry, catalogue, entry, library_entries
+from explorer.errors import InputError
+from explorer.inspection.portrait import Portrait, portray
+from explorer.ui.background import Answer, Background
+from explorer.ui.explore.architecture_list import ArchitectureList
+from explorer.ui.explore.details import Details
+from explorer.ui.explore.header import Header
+from explorer.ui.explore.layer_table import LayerTable
+from explorer.ui.explore.shape_flow import ShapeFlow
+from explorer.ui.torch_loading import Engine, load_torch
+
+FIRST = "resnet50"
+LIBRARIES: tuple[Literal["torchvision", "timm"], ...] = ("torchvision", "timm")
+
+
+def _load(name: str) -> tuple[Engine, Portrait]:
+    """The first question: loads torch and inspects the network that the window opens with."""
+    engine = load_torch()
+    return engine, _inspect(name, None, {})
+
+
+def _inspect(name: str, input: tuple[int, int, int] | None, given: dict[str, Scalar]) -> Portrait:
+    load_torch()
+    return portray(name, input, given)
+
+
+class ExplorePage(QWidget):
+    """List on the left, the network on the right."""
+
+    status_changed = Signal(str)
+    engine_loaded = Signal(object)
+    """The `Engine`, once torch is there."""
+
+    def __init__(self, settings: QSettings, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._settings = settings
+        self._background = Background(self)
+        self._background.answered.connect(self._answered)
+        self._question = 0
+        self._library_questions: dict[int, str] = {}
+        self._name = ""
+        self.portrait: Portrait | None = None
+
+        self.list = ArchitectureList(self)
+        self.header = Header(self)
+        self.flow = ShapeFlow(self)
+        self.details = Details(self)
+        self.table = LayerTable(self)
+        self.banner = QFrame(self, objectName="banner")
+        self.banner_text = QLabel(self.banner)
+        self.banner_text.setWordWrap(True)
+        self.banner_text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        inside = QHBoxLayout(self.banner)
+        inside.setContentsMargins(8, 4, 8, 4)
+        inside.addWidget(self.banner_text)
+        self.banner.hide()
+
+        self.flow_and_details = QSplitter(Qt.Orientation.Horizontal, self)
+        self.flow_and_details.addWidget(self.flow)
+        self.flow_and_details.addWidget(self.details)
+        self.flow_and_details.setStretchFactor(0, 1)
+        self.flow_and_details.setSizes([700, 250])
+        self.upper_and_table = QSplitter(Qt.Orientation.Vertical, self)
+        self.upper_and_table.addWidget(self.flow_and_details)
+        self.upper_and_table.addWidget(self.table)
+        self.upper_and_table.setSizes([420, 260])
+        right = QWidget(self)
+        column = QVBoxLayout(right)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.addWidget(self.header)
+        column.addWidget(self.banner)
+        column.addWidget(self.upper_and_table, 1)
+        self.sides = QSplitter(Qt.Orientation.Horizontal, self)
+        self.sides.addWidget(self.list)
+        self.sides.addWidget(right)
+        self.sides.setStretchFactor(1, 1)
+        self.sides.setSizes([230, 970])
+        self.sides.setCollapsible(1, False)
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(8, 8, 8, 4)
+        layout.addWidget(self.sides)
+
+        self.list.chosen.connect(self.open)
+        self.list.file_wanted.connect(self.ask_for_file)
+        self.header.changed.connect(self._inspect_changed)
+        self.table.selected.connect(self._row_selected)
+        self.flow.selected.connect(self._node_selected)
+        self._add_actions()
+        for name in ("sides", "upper_and_table", "flow_and_details"):
+            state = settings.value(f"explore/{name}")
+            if isinstance(state, QByteArray):
+                getattr(self, name).restoreState(state)
+
+    def _add_actions(self) -> None:
+        search = QAction("Search networks", self)
+        search.setShortcut(QKeySequence.StandardKey.Find)
+        search.setShortcutContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
+        search.triggered.connect(self._focus_search)
+        self.addAction(search)
+
+    def begin(self, name: str = "") -> None:
+        """Fills the list, starts loading torch and shows a first network: the named, the last or ResNet-50."""
+        self.list.add("Classics", catalogue())
+        self._add_remembered_files()
+        name = name or str(self._settings.value("explore/network", FIRST))
+        try:
+            known = self._announce(name)
+        except InputError:
+            known = None
+        if known is None:
+            name = FIRST if ":" not in name else name
+            self._announce(FIRST) if name == FIRST else self.header.title.setText(name)
+        self._name = name
+        self.list.select(name)
+        self.status_changed.emit("Loading PyTorch…")
+        self._question = self._background.ask(_load, name)
+        for library in LIBRARIES:
+            self._library_questions[self._background.ask(library_entries, library)] = library
+
+    def open(self, name: str) -> None:
+        """Shows another network."""
+        if name == self._name and self.portrait is not None and self.portrait.entry.name == name:
+            return
+        self._name = name
+        self.header.clear_options()
+        self._announce(name)
+        self._ask(name, None, {})
+
+    def stop(self) -> bool:
+        """Ends the threads; returns whether they have ended in time."""
+        for name in ("sides", "upper_and_table", "flow_and_details"):
+            self._settings.setValue(f"explore/{name}", getattr(self, name).saveState())
+        if self.portrait is not None and self.portrait.entry.source != "file":
+            self._settings.setValue("explore/network", self.portrait.entry.name)
+        flow = self.flow.stop()
+        return self._background.stop(200) and flow
+
+    # -- questions and answers -------------------------------------------------------------------------------------
+
+    def _announce(self, name: str) -> Entry | None:
+        """Shows at once what a card tells; the libraries' entries need torch and come with the answer."""
+        if ":" in name:
+            self.header.title.setText(name.partition(":")[2] if not name.endswith(".py") else name)
+            self.header.subtitle.setText(name)
+            for figure in self.header.figures:
+                figure.clear()
+            return None
+        found = entry(name)
+        self.header.announce(found)
+        return found
+
+    def _ask(self, name: str, input: tuple[int, int, int] | None, given: dict[str, Scalar]) -> None:
+        self.status_changed.emit(f"Inspecting {name}…")
+        self._question = self._background.ask(_inspect, name, input, given, newest_only=not self._library_questions)
+
+    def _inspect_changed(self) -> None:
+        if self.portrait is not None:
+            self._ask(self.portrait.entry.name, self.header.input.value(), self.header.chosen())
+
+    def _answered(self, answer: Answer) -> None:
+        library = self._library_questions.pop(answer.id, None)
+        if library is not None:
+            if isinstance(answer.result, tuple):
+                self.list.add(library, answer.result)
+                self.list.select(self._name)
+            return
+        if answer.id != self._question:
+            return  # the user has gone on to another network
+        self.status_changed.emit("")
+        result = answer.result
+        if isinstance(result, tuple):
+            engine, result = result
+            self.engine_loaded.emit(engine)
+        if isinstance(result, Portrait):
+            self._show(result)
+        elif answer.error is not None:
+            self._show_error(answer.error)
+
+    def _show(self, portrait: Portrait) -> None:
+        self.portrait = portrait
+        self.header.show_portrait(portrait)
+        self.table.set_anatomy(portrait.anatomy)
+        self.flow.set_anatomy(portrait.anatomy)
+        self.details.show_card(portrait)
+        failure = portrait.failure_text
+        self.banner.setVisible(bool(failure))
+        self.banner_text.setText(f"{failure}. What ran until there is shown below." if failure else "")
+
+    def _show_error(self, error: Exception) -> None:
+        """Shows why there is no network; what was chosen stays editable."""
+        text = str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}"
+        self.banner_text.setText(text)
+        self.banner.show()
+        if self.portrait is None or self.portrait.entry.name != self._name:
+            self.portrait = None
+            self.table.set_anatomy(None)
+            self.flow.set_anatomy(None)
+            self.details.clear()
+
+    # -- selection -------------------------------------------------------------------------------------------------
+
+    def _row_selected(self, index: int) -> None:
+        self.flow.select(index)
+        self._show_layer(index)
+
+    def _node_selected(self, index: int) -> None:
+        self.table.select(index)
+        self._show_layer(index)
+
+    def _show_layer(self, index: int) -> None:
+        if self.portrait is not None and 0 <= index < len(self.portrait.anatomy.layers):
+            self.details.show_layer(self.portrait.anatomy.layers[index], self.portrait)
+
+    def _focus_search(self) -> None:
+        self.list.search.setFocus()
+        self.list.search.selectAll()
+
+    # -- a user's own files ----------------------------------------------------------------------------------------
+
+    def ask_for_file(self) -> None:
+        """Asks for a Python file and shows a network of it."""
+        start = str(self._settings.value("explore/folder", str(Path.home())))
+        path, _ = QFileDialog.getOpenFileName(self, "Open a Python file", start, "Python files (*.py)")
+        if path:
+            self._settings.setValue("explore/folder", str(Path(path).parent))
+            self.open_file(Path(path))
+
+    def open_file(self, path: Path) -> None:
+        """Lets the user choose what in a Python file to show; the file is not run before that."""
+        try:
+            names = callables_in(path)
+        except InputError as error:
+            QMessageBox.warning(self, "Open a Python file", str(error))
+            return
+        name = names[0]
+        if len(names) > 1:
+            name, chosen = QInputDialog.getItem(
+                self, path.name, "Which class or function gives the network?", names, 0, False
+            )
+            if not chosen:
+                return
+        self.add_file(f"{path}:{name}")
+
+    def add_file(self, name: str) -> None:
+        """Adds `path.py:NAME` to the user's own networks and shows it."""
+        remembered = [str(known) for known in self._remembered() if known != name]
+        self._settings.setValue("explore/files", [name, *remembered][:20])
+        if not self.list.select(name):
+            self.list.add("My models", (entry(name),))
+            self.list.select(name)
+        self.open(name)
+
+    def _remembered(self) -> list[str]:
+        value = self._settings.value("explore/files", [])
+        return [value] if isinstance(value, str) else [str(item) for item in value] if isinstance(value, list) else []
+
+    def _add_remembered_files(self) -> None:
+        known = [name for name in self._remembered() if Path(name.rpartition(":")[0]).is_file()]
+        self.list.add("My models", tuple(entry(name) for name in known))
+
+
+def callables_in(path: Path) -> list[str]:
+    """Returns the names of the public classes and functions of a Python file, read and not run; classes first.
+
+    Raises:
+        InputError: it cannot be read, is not Python, or has none.
+    """
+    try:
+        tree = ast.parse(path.read_text(encoding="utf-8"), str(path))
+    except (OSError, UnicodeDecodeError, SyntaxError, ValueError, RecursionError) as error:
+        raise InputError(f"{path} cannot be read as Python: {error}") from None
+    classes = [node.name for node in tree.body if isinstance(node, ast.ClassDef)]
+    functions = [node.name for node in tree.body if isinstance(node, ast.FunctionDef)]
+    names = [name for name in [*functions, *reversed(classes)] if not name.startswith("_")]
+    if not names:
+        raise InputError(f"{path} has no class and no function: name a torch.nn.Module or a function that gives one")
+    return names
