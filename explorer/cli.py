@@ -163,9 +163,8 @@ def _list(arguments: argparse.Namespace) -> int:
     for entry in entries:
         size = "×".join(map(str, entry.input))
         year = str(entry.year or "")
-        _write(
-            f"{entry.name:{width}}  {year:4}  {size:12}  {entry.title if entry.title not in entry.name else ''}".rstrip()
-        )
+        title = entry.title if entry.source == "explorer" else ""
+        _write(f"{entry.name:{width}}  {year:4}  {size:12}  {title}".rstrip())
     return 0
 
 

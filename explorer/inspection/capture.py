@@ -370,11 +370,11 @@ class _Calls(TorchFunctionMode):
         return self._recorder.call(func, args, kwargs or {})
 
 
-class _Kernels(TorchDispatchMode):
+class _Kernels(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch leaves its base untyped
     """Counts the multiplications of each kernel with torch's own formulas."""
 
     def __init__(self, recorder: _Recorder) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self._recorder = recorder
 
     def __torch_dispatch__(

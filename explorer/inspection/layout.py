@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from explorer.inspection.layered import Curve, Item, Level, Link, Tensor, lay_out_level
+from explorer.inspection.layered_grid import Item, Link, Tensor
+from explorer.inspection.layered_layout import Curve, Level, lay_out_level
 from explorer.inspection.outline import Edge, Node, Outline
 
 PADDING = 14.0

@@ -112,7 +112,7 @@ def to_csv(anatomy: Anatomy) -> str:
 
 def to_markdown(anatomy: Anatomy) -> str:
     """Returns the layer table in Markdown, totals in the last row."""
-    lines = [HEADER, ("--:", "---", "---", "---", "---", "---", "--:", "--:", "--:", "--:")]
+    lines: list[tuple[str, ...]] = [HEADER, ("--:", "---", "---", "---", "---", "---", "--:", "--:", "--:", "--:")]
     lines += [*rows(anatomy.layers), totals(anatomy)]
     return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines) + "\n"
 
@@ -120,7 +120,7 @@ def to_markdown(anatomy: Anatomy) -> str:
 def to_text(portrait: Portrait) -> str:
     """Returns a summary and the layer table, aligned for a terminal."""
     anatomy = portrait.anatomy
-    table = [HEADER, *rows(anatomy.layers), totals(anatomy)]
+    table: list[tuple[str, ...]] = [HEADER, *rows(anatomy.layers), totals(anatomy)]
     table = [(*row[:6], *map(_grouped, row[6:9]), row[9]) for row in table]
     widths = [min(max(len(row[column]) for row in table), 60) for column in range(len(HEADER))]
     right = {0, 6, 7, 8, 9}

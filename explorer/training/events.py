@@ -97,3 +97,24 @@ Event = Progress | Started | Steps | Evaluating | Epoch | Finished
 def to_document(event: Event) -> dict[str, Any]:
     """Returns the event as plain values for JSON, its kind under `event`."""
     return {"event": type(event).__name__.lower(), **asdict(event)}
+
+
+def from_document(document: dict[str, Any]) -> Event | None:
+    """Returns the event that `to_document` wrote, or None for anything else: a file of events may be damaged."""
+    kind = _KINDS.get(str(document.get("event")))
+    if kind is None:
+        return None
+    values = {name: value for name, value in document.items() if name != "event"}
+    if kind is Steps and isinstance(values.get("losses"), list):
+        values["losses"] = tuple(values["losses"])
+    try:
+        event: Event = kind(**values)
+    except TypeError:
+        return None
+    numbers = [value for name, value in values.items() if name not in _TEXTS and name != "losses"]
+    losses = event.losses if isinstance(event, Steps) else ()
+    return event if all(isinstance(number, int | float | None) for number in (*numbers, *losses)) else None
+
+
+_KINDS: dict[str, type] = {kind.__name__.lower(): kind for kind in (Started, Steps, Epoch, Finished)}
+_TEXTS = ("run", "architecture", "dataset", "device", "device_name", "precision")

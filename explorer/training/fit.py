@@ -172,6 +172,7 @@ class _Run:
             epochs=recipe.epochs,
             step=self.step,
         )
+        self.folder.append(started)
         try:
             yield started
             validation = self._resident(self.validation)

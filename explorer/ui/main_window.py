@@ -37,6 +37,7 @@ from explorer.ui.explore.page import ExplorePage
 from explorer.ui.numbers import short_bytes
 from explorer.ui.theme import app_icon, apply_theme, icon
 from explorer.ui.torch_loading import Engine
+from explorer.ui.widgets.named import named
 
 if TYPE_CHECKING:
     from explorer.ui.classify.page import ClassifyPage
@@ -96,7 +97,7 @@ class MainWindow(QMainWindow):
     # -- parts -----------------------------------------------------------------------------------------------------
 
     def _make_rail(self) -> QFrame:
-        self.rail = QFrame(self, objectName="rail")
+        self.rail = named(QFrame(self), "rail")
         column = QVBoxLayout(self.rail)
         column.setContentsMargins(0, 8, 0, 8)
         self._buttons = QButtonGroup(self)
@@ -177,8 +178,10 @@ class MainWindow(QMainWindow):
         menu.addAction(action)
 
     def _fit_to_screen(self) -> None:
-        available = self.screen().availableGeometry()
-        self.resize(self.size().boundedTo(available.size()))
+        """A window with its frame that would hang over the edge fills the screen instead."""
+        available = self.screen().availableSize()
+        if available.width() < self.width() + 20 or available.height() < self.height() + 60:
+            self.setWindowState(Qt.WindowState.WindowMaximized)
 
     # -- pages -----------------------------------------------------------------------------------------------------
 
@@ -214,7 +217,7 @@ class MainWindow(QMainWindow):
 
     def show_page(self, name: str) -> None:
         """Brings a page to the front."""
-        page = {"explore": lambda: self.explore, "train": lambda: self.train, "classify": lambda: self.classify}[name]()
+        page: QWidget = self.explore if name == "explore" else self.train if name == "train" else self.classify
         self.pages.setCurrentWidget(page)
         number = [known for known, _ in PAGES].index(name)
         self._buttons.button(number).setChecked(True)

@@ -55,6 +55,8 @@ def _load() -> Engine:
 
     from explorer.inspection import capture  # noqa: F401
     from explorer.training.device import choose_device
+    from explorer.ui.classify import page as classify_page  # noqa: F401  # so that the other pages open at once
+    from explorer.ui.train import page as train_page  # noqa: F401
 
     with torch.no_grad():  # the first operation on meta loads a great deal more
         torch.nn.Conv2d(1, 1, 1, device="meta")(torch.zeros(1, 1, 1, 1, device="meta"))

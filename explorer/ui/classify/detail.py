@@ -22,6 +22,8 @@ class Detail(QWidget):
         self._key: int | None = None
         self._title = ElidedLabel()
         self._title.setObjectName("title")
+        self._file = ElidedLabel()
+        self._file.setObjectName("muted")
         self._model = ElidedLabel()
         self._model.setObjectName("muted")
         self._error = WrappedLabel()
@@ -29,6 +31,7 @@ class Detail(QWidget):
 
         beside = QVBoxLayout()
         beside.addWidget(self._title)
+        beside.addWidget(self._file)
         beside.addWidget(self._model)
         beside.addSpacing(12)
         beside.addWidget(self._bars)
@@ -44,7 +47,7 @@ class Detail(QWidget):
         if item is None:
             self._key = None
             self.picture.show_image(None, "Select an image in the list")
-            for label in (self._title, self._model, self._error):
+            for label in (self._title, self._file, self._model, self._error):
                 label.clear()
             self._bars.show_predictions(())
             return
@@ -52,14 +55,13 @@ class Detail(QWidget):
         if item.key != self._key or unreadable:
             self.picture.show_image(item.thumbnail, UNREADABLE if unreadable else "")
         self._key = item.key
-        self._title.setText(item.name)
-        self._title.setToolTip(item.place)
-        self._model.setText(model)
-        self._model.setToolTip(model)
+        self._title.say(item.headline, item.headline)
+        self._file.say(item.name, item.place)
+        self._model.say(model, model)
         self._bars.setVisible(item.error is None)
-        self._bars.show_predictions(item.predictions, item.headline)
+        self._bars.show_predictions(item.predictions)
         self._error.setVisible(item.error is not None)
-        self._error.say(f"{item.headline}: {item.error}" if item.error is not None else "")
+        self._error.say(item.error or "")
 
     def show_preview(self, image: QImage | None) -> None:
         """Puts the full picture in place of the thumbnail; None when there is none to be had."""

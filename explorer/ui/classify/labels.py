@@ -16,6 +16,11 @@ class ElidedLabel(QLabel):
         super().__init__()
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
 
+    def say(self, text: str, full: str) -> None:
+        """Shows the text, and `full` when the pointer rests on it."""
+        self.setText(text)
+        self.setToolTip(full)
+
     def minimumSizeHint(self) -> QSize:
         return QSize(60, super().minimumSizeHint().height())
 

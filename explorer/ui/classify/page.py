@@ -24,12 +24,13 @@ from PySide6.QtWidgets import (
 )
 
 from explorer.ui.background import Answer, Background
-from explorer.ui.classify.banner import Banner
 from explorer.ui.classify.detail import Detail
 from explorer.ui.classify.image_list import ImageDelegate, ImageListModel, Item
+from explorer.ui.classify.labels import ElidedLabel
 from explorer.ui.classify.model_chooser import DEFAULT, ModelChooser
 from explorer.ui.classify.reading import Examined, Found, Source, examine, find, load_model, read_preview
 from explorer.ui.classify.report import as_table
+from explorer.ui.widgets.banner import Banner
 
 if TYPE_CHECKING:
     from explorer.inference.classifier import Classifier
@@ -68,7 +69,7 @@ class ClassifyPage(QWidget):
         self._models = ModelChooser()
         self._banner = Banner()
         self._stack = QStackedWidget()
-        self._summary = QLabel()
+        self._summary = ElidedLabel()
         self._progress = QProgressBar()
         keys = QKeySequence.StandardKey
         self._remove = self._button(
@@ -293,6 +294,7 @@ class ClassifyPage(QWidget):
         bar.addWidget(models_label)
         bar.addWidget(self._models)
 
+        self._list.setObjectName("images")
         self._list.setModel(self._images)
         self._list.setItemDelegate(ImageDelegate(self._list))
         self._list.setUniformItemSizes(True)
@@ -315,8 +317,7 @@ class ClassifyPage(QWidget):
         self._progress.setMaximumWidth(240)
         self._progress.setTextVisible(False)
         foot = QHBoxLayout()
-        foot.addWidget(self._summary)
-        foot.addStretch(1)
+        foot.addWidget(self._summary, 1)
         foot.addWidget(self._progress)
         foot.addWidget(self._halt)
 

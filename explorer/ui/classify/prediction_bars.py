@@ -39,7 +39,7 @@ def paint_bar(
 
 
 class PredictionBars(QWidget):
-    """The most probable classes of one image: name, probability and bar each, or a message in their place."""
+    """The most probable classes of one image: name, probability and bar each."""
 
     ROWS = 5
     GAP = 14
@@ -48,15 +48,14 @@ class PredictionBars(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self._predictions: tuple[Prediction, ...] = ()
-        self._message = ""
         self.setAccessibleName("Most probable classes")
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
 
-    def show_predictions(self, predictions: tuple[Prediction, ...], message: str = "") -> None:
-        """Shows the predictions, or `message` when there are none."""
-        self._predictions, self._message = predictions, message
+    def show_predictions(self, predictions: tuple[Prediction, ...]) -> None:
+        """Shows the predictions, in the order given."""
+        self._predictions = predictions
         spoken = (f"{guess.label} {percent(guess.probability)}" for guess in predictions)
-        self.setAccessibleDescription(", ".join(spoken) or message)
+        self.setAccessibleDescription(", ".join(spoken))
         self.update()
 
     def sizeHint(self) -> QSize:
@@ -68,9 +67,6 @@ class PredictionBars(QWidget):
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)
         metrics = self.fontMetrics()
-        if not self._predictions:
-            painter.setPen(self.palette().color(QPalette.ColorRole.PlaceholderText))
-            painter.drawText(self.rect(), Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop, self._message)
         for row, guess in enumerate(self._predictions):
             top = row * self._row_height()
             text = QRect(0, top, self.width(), metrics.height())

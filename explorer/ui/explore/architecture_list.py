@@ -69,6 +69,7 @@ class ArchitectureList(QWidget):
         self.tree.setModel(self.filter)
         self.tree.setHeaderHidden(True)
         self.tree.setUniformRowHeights(True)
+        self.tree.setIndentation(14)
         self.tree.setEditTriggers(QTreeView.EditTrigger.NoEditTriggers)
         self.tree.setAccessibleName("Networks")
         self.open_file = QPushButton("Open a Python file…", self)

@@ -9,6 +9,7 @@ from PySide6.QtGui import (
     QFontMetricsF,
     QPainter,
     QPainterPath,
+    QPainterPathStroker,
     QPalette,
     QPen,
     QPolygonF,
@@ -118,7 +119,6 @@ class FlowItem(QGraphicsItem):
         """Whether it is the current node."""
         self._tones, self._fonts = tones, fonts
         self.setPos(box.x, box.y)
-        self.setToolTip(node.tooltip)
 
     def mark(self, marked: bool) -> None:
         if self.marked != marked:
@@ -190,6 +190,7 @@ class NodeItem(FlowItem):
         super().__init__(node, box, tones, fonts)
         self._ground = tones.fill(node.kind)
         self.setZValue(_NODES)
+        self.setToolTip(node.tooltip)
 
     def paint(self, painter: QPainter, option: QStyleOptionGraphicsItem, widget: QWidget | None = None) -> None:
         detail = option.levelOfDetailFromTransform(painter.worldTransform())
@@ -245,6 +246,7 @@ class TitleItem(FlowItem):
         super().__init__(node, box, tones, fonts)
         self._ground = tones.ground(depth)
         self.setZValue(_NODES)
+        self.setToolTip(node.tooltip)
 
     @property
     def rect(self) -> QRectF:
@@ -261,12 +263,14 @@ class TitleItem(FlowItem):
 class WireItem(QGraphicsItem):
     """A tensor's line with all its branches."""
 
-    def __init__(self, wire: Wire, flow: Flow, tones: Tones) -> None:
+    def __init__(self, wire: Wire, tooltip: str, flow: Flow, tones: Tones) -> None:
         super().__init__()
         self.wire = wire
+        self.setToolTip(tooltip)
         self.marked = False
         self._tones = tones
         self._path, self._heads = _path(wire, flow), _arrow_heads(wire, flow)
+        self._shape: QPainterPath | None = None  # made when the mouse first rests near
         self._bounds = self._path.controlPointRect().adjusted(-_ARROW, -_ARROW, _ARROW, _ARROW)
         self.setZValue(_WIRES)
         self.setAcceptedMouseButtons(Qt.MouseButton.NoButton)
@@ -279,6 +283,13 @@ class WireItem(QGraphicsItem):
 
     def boundingRect(self) -> QRectF:
         return self._bounds
+
+    def shape(self) -> QPainterPath:
+        if self._shape is None:
+            stroker = QPainterPathStroker()
+            stroker.setWidth(6.0)
+            self._shape = stroker.createStroke(self._path)
+        return self._shape
 
     def paint(self, painter: QPainter, option: QStyleOptionGraphicsItem, widget: QWidget | None = None) -> None:
         detail = option.levelOfDetailFromTransform(painter.worldTransform())

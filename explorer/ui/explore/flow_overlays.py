@@ -28,23 +28,24 @@ class FlowNote(_Overlay):
     def __init__(self, parent: QWidget) -> None:
         super().__init__(parent)
         self._text = QLabel(self)
-        self.cancel = QPushButton("Cancel", self)
+        self.button = QPushButton(self)
+        """Gives the work up, or closes the note."""
         row = QHBoxLayout(self)
         row.addWidget(self._text)
-        row.addWidget(self.cancel)
+        row.addWidget(self.button)
 
     @Slot()
     def show_busy(self) -> None:
         """Shows the note with its button."""
-        self._show("Laying out the graph…", cancellable=True)
+        self._show("Laying out the graph…", "Cancel")
 
     def show_problem(self, text: str) -> None:
-        """Shows a line of text."""
-        self._show(text, cancellable=False)
+        """Shows a line of text until the user has read it."""
+        self._show(text, "Close")
 
-    def _show(self, text: str, *, cancellable: bool) -> None:
+    def _show(self, text: str, button: str) -> None:
         self._text.setText(text)
-        self.cancel.setVisible(cancellable)
+        self.button.setText(button)
         self.adjustSize()
         self.raise_()
         self.show()

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from PySide6.QtCore import QPoint, QPointF, QRectF, Qt, Signal
+from PySide6.QtCore import QBuffer, QIODevice, QPoint, QPointF, QRectF, Qt, Signal
 from PySide6.QtGui import QImage, QKeyEvent, QKeySequence, QMouseEvent, QPainter, QResizeEvent, QWheelEvent
+from PySide6.QtSvg import QSvgGenerator
 from PySide6.QtWidgets import QApplication, QFrame, QGraphicsScene, QGraphicsView, QWidget
 
 from explorer.ui.explore.flow_items import FlowItem
 
-LEAST_SCALE, MOST_SCALE = 0.01, 4.0
+LEAST_SCALE, MOST_SCALE = 0.001, 4.0
 READABLE = 0.6
 """Scale below which text is too small to read."""
 _STEP = 1.2
@@ -136,7 +137,7 @@ class FlowView(QGraphicsView):
     def image(self) -> QImage:
         """The whole picture at its actual size, smaller where that would be larger than a screen can show."""
         size = self._content.size()
-        scale = min(1.0, _LARGEST_IMAGE / max(size.width(), size.height()))
+        scale = min(1.0, _LARGEST_IMAGE / max(size.width(), size.height(), 1.0))
         image = QImage((size * scale).toSize(), QImage.Format.Format_RGB32)
         image.fill(self.backgroundBrush().color())
         painter = QPainter(image)
@@ -144,6 +145,28 @@ class FlowView(QGraphicsView):
         self.scene().render(painter, QRectF(image.rect()), self._content)
         painter.end()
         return image
+
+    def svg(self) -> bytes:
+        """The whole picture as an SVG file."""
+        buffer = QBuffer()
+        buffer.open(QIODevice.OpenModeFlag.WriteOnly)
+        generator = QSvgGenerator()
+        generator.setOutputDevice(buffer)
+        generator.setSize(self._content.size().toSize())
+        frame = QRectF(0.0, 0.0, self._content.width(), self._content.height())
+        generator.setViewBox(frame)
+        painter = QPainter(generator)
+        painter.fillRect(frame, self.backgroundBrush())
+        self.scene().render(painter, frame, self._content)
+        painter.end()
+        return bytes(buffer.data().data())
+
+    def png(self) -> bytes:
+        """The whole picture as a PNG file."""
+        buffer = QBuffer()
+        buffer.open(QIODevice.OpenModeFlag.WriteOnly)
+        self.image().save(buffer, "PNG")  # type: ignore[call-overload]  # the stubs want bytes, PySide6 wants text
+        return bytes(buffer.data().data())
 
     # -- mouse and keyboard ----------------------------------------------------------------------------------------
 

@@ -14,6 +14,7 @@ from explorer.inspection.portrait import Portrait
 from explorer.ui.numbers import short_bytes
 from explorer.ui.widgets.flow_layout import FlowLayout
 from explorer.ui.widgets.input_size import InputSize
+from explorer.ui.widgets.named import named
 from explorer.ui.widgets.option_editors import OptionEditor
 
 MATCH = 0.01
@@ -28,19 +29,21 @@ class Header(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.title = QLabel(self, objectName="title")
+        self.title = named(QLabel(self), "title")
         self.title.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        self.subtitle = QLabel(self, objectName="subtitle")
+        self.subtitle = named(QLabel(self), "subtitle")
         self.subtitle.setOpenExternalLinks(True)
         self.subtitle.setTextInteractionFlags(Qt.TextInteractionFlag.TextBrowserInteraction)
-        for label in (self.title, self.subtitle):
-            label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self.subtitle.setWordWrap(True)
+        self.title.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.figures = [QLabel(self) for _ in range(4)]
         for label in self.figures:
             label.setTextFormat(Qt.TextFormat.RichText)
             label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.input = InputSize(self)
         self.editors: dict[str, OptionEditor] = {}
+        self._pairs: list[QWidget] = []
+        """The editors with their labels."""
         self.reset = QPushButton("Reset", self)
         self.reset.setToolTip("Back to the network's own input size and options")
         self._portrait: Portrait | None = None
@@ -88,12 +91,7 @@ class Header(QWidget):
         self.announce(portrait.entry)
         anatomy, published = portrait.anatomy, portrait.published
         complete = anatomy.failure is None
-        elsewhere = (
-            "" if portrait.entry.published is None else "published numbers hold for the network's own input and options"
-        )
-        self.figures[0].setText(
-            _figure("Parameters", anatomy.params, published.params if published else None, elsewhere)
-        )
+        self.figures[0].setText(_figure("Parameters", anatomy.params, published.params if published else None))
         self.figures[0].setToolTip(
             _tooltip("parameters", anatomy.params, published.params if published else None, portrait)
         )
@@ -103,7 +101,6 @@ class Header(QWidget):
                 "MACs" if complete else "MACs so far",
                 macs,
                 published.macs if published and complete else None,
-                elsewhere,
             )
         )
         self.figures[1].setToolTip(_tooltip("MACs", macs, published.macs if published else None, portrait))
@@ -145,18 +142,18 @@ class Header(QWidget):
         return pair
 
     def _make_editors(self, portrait: Portrait) -> None:
-        for editor in self.editors.values():
-            pair = editor.parentWidget()
+        for pair in self._pairs:
             self._flow.removeWidget(pair)
             pair.deleteLater()
-        self.editors = {}
+        self.editors, self._pairs = {}, []
         self._flow.removeWidget(self.reset)
         for option in portrait.options:
             editor = OptionEditor(option, option.default, self)
             editor.changed.connect(self._settling.start)
             self.editors[option.name] = editor
             name = option.name.removeprefix("num_").replace("_", " ").capitalize()
-            self._flow.addWidget(self._labelled(name, editor))
+            self._pairs.append(self._labelled(name, editor))
+            self._flow.addWidget(self._pairs[-1])
         self._flow.addWidget(self.reset)
 
     def _reset(self) -> None:
@@ -172,9 +169,9 @@ def agrees(measured: int, published: int) -> bool:
     return abs(measured - published) <= MATCH * published
 
 
-def _figure(name: str, measured: int, published: int | None, elsewhere: str) -> str:
+def _figure(name: str, measured: int, published: int | None) -> str:
     if published is None:
-        return _plain(name, count_text(measured), "" if not elsewhere else "")
+        return _plain(name, count_text(measured), "")
     if measured == published:
         return _plain(name, count_text(measured), f'<span style="color:#1a9850">✔ published {published:,}</span>')
     if agrees(measured, published):

@@ -10,10 +10,8 @@ from PySide6.QtCore import QByteArray, QSettings, Qt, Signal
 from PySide6.QtGui import QAction, QKeySequence
 from PySide6.QtWidgets import (
     QFileDialog,
-    QFrame,
     QHBoxLayout,
     QInputDialog,
-    QLabel,
     QMessageBox,
     QSplitter,
     QVBoxLayout,
@@ -31,6 +29,7 @@ from explorer.ui.explore.header import Header
 from explorer.ui.explore.layer_table import LayerTable
 from explorer.ui.explore.shape_flow import ShapeFlow
 from explorer.ui.torch_loading import Engine, load_torch
+from explorer.ui.widgets.banner import Banner
 
 FIRST = "resnet50"
 LIBRARIES: tuple[Literal["torchvision", "timm"], ...] = ("torchvision", "timm")
@@ -69,14 +68,7 @@ class ExplorePage(QWidget):
         self.flow = ShapeFlow(self)
         self.details = Details(self)
         self.table = LayerTable(self)
-        self.banner = QFrame(self, objectName="banner")
-        self.banner_text = QLabel(self.banner)
-        self.banner_text.setWordWrap(True)
-        self.banner_text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        inside = QHBoxLayout(self.banner)
-        inside.setContentsMargins(8, 4, 8, 4)
-        inside.addWidget(self.banner_text)
-        self.banner.hide()
+        self.banner = Banner()
 
         self.flow_and_details = QSplitter(Qt.Orientation.Horizontal, self)
         self.flow_and_details.addWidget(self.flow)
@@ -206,14 +198,15 @@ class ExplorePage(QWidget):
         self.flow.set_anatomy(portrait.anatomy)
         self.details.show_card(portrait)
         failure = portrait.failure_text
-        self.banner.setVisible(bool(failure))
-        self.banner_text.setText(f"{failure}. What ran until there is shown below." if failure else "")
+        if failure:
+            self.banner.say(f"{failure}. What ran until there is shown below.")
+        else:
+            self.banner.hide()
 
     def _show_error(self, error: Exception) -> None:
         """Shows why there is no network; what was chosen stays editable."""
         text = str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}"
-        self.banner_text.setText(text)
-        self.banner.show()
+        self.banner.say(text)
         if self.portrait is None or self.portrait.entry.name != self._name:
             self.portrait = None
             self.table.set_anatomy(None)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 from time import perf_counter
 
 from PySide6.QtCore import QEvent, QPointF, QRectF, Qt, QTimer, Signal, Slot
-from PySide6.QtGui import QAction, QGuiApplication
-from PySide6.QtWidgets import QGraphicsScene, QToolBar, QVBoxLayout, QWidget
+from PySide6.QtGui import QAction, QContextMenuEvent, QGuiApplication
+from PySide6.QtWidgets import QFileDialog, QGraphicsScene, QMenu, QToolBar, QVBoxLayout, QWidget
 
+from explorer.errors import InputError
 from explorer.inspection.anatomy import Anatomy
 from explorer.inspection.layout import Flow, Lettering, Picture, arrange
 from explorer.inspection.outline import FAILURE_KEY, INPUT_KEY, Node, Outline, fold, layer_key
@@ -18,9 +20,16 @@ from explorer.ui.background import Answer, Background
 from explorer.ui.explore.flow_items import FlowItem, Fonts, GroupItem, LabelItem, NodeItem, TitleItem, Tones, WireItem
 from explorer.ui.explore.flow_overlays import FlowLegend, FlowNote
 from explorer.ui.explore.flow_view import FlowView
+from explorer.ui.explore.flow_walk import Towards, nearest, step
 
 _SLICE = 0.008
 """Seconds that building items may hold the GUI thread at a time."""
+_ARROWS = {
+    Qt.Key.Key_Up: Towards.UP,
+    Qt.Key.Key_Down: Towards.DOWN,
+    Qt.Key.Key_Left: Towards.LEFT,
+    Qt.Key.Key_Right: Towards.RIGHT,
+}
 _MARGIN = 4.0
 """Around the picture, for the frame of the current node."""
 
@@ -78,7 +87,7 @@ class ShapeFlow(QWidget):
         self.view.copied.connect(self.copy)
         self.setFocusProxy(self.view)
         self.note = FlowNote(self.view)
-        self.note.cancel.clicked.connect(self.cancel)
+        self.note.button.clicked.connect(self.cancel)
         self._patience.timeout.connect(self.note.show_busy)
         self._legend = FlowLegend(self.view)
         column = QVBoxLayout(self)
@@ -198,6 +207,39 @@ class ShapeFlow(QWidget):
         if self._items:
             QGuiApplication.clipboard().setImage(self.view.image())
 
+    @Slot()
+    def ask_where_to_save(self) -> None:
+        """Lets the user name a file for the picture."""
+        name, _ = QFileDialog.getSaveFileName(self, "Save picture", "", "SVG (*.svg);;PNG (*.png)")
+        if name:
+            try:
+                self.save(Path(name))
+            except InputError as error:
+                self.note.show_problem(str(error))
+
+    def save(self, path: Path) -> None:
+        """Writes the picture to a file.
+
+        Raises:
+            InputError: the file's name ends in something else than `.svg` or `.png`, or it cannot be written.
+        """
+        write = {".svg": self.view.svg, ".png": self.view.png}.get(path.suffix.lower())
+        if write is None:
+            raise InputError(f"a picture cannot be saved as {path.name}: choose a name that ends in .svg or .png")
+        try:
+            path.write_bytes(write())
+        except OSError as error:
+            raise InputError(f"{path} cannot be written ({error.strerror}): choose another place") from None
+
+    def contextMenuEvent(self, event: QContextMenuEvent) -> None:
+        if not self._items:
+            return
+        menu = QMenu(self)
+        menu.addAction("Copy picture", self.copy)
+        menu.addAction("Save picture…", self.ask_where_to_save)
+        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        menu.popup(event.globalPos())
+
     # -- laying out ------------------------------------------------------------------------------------------------
 
     def _ask(self, wish: _Wish) -> None:
@@ -257,6 +299,7 @@ class ShapeFlow(QWidget):
         scene = QGraphicsScene(self.view)
         items: dict[str, FlowItem] = {}
         wires: list[WireItem] = []
+        titles = {node.key: node.title for node in self._outline.nodes}
         depths = {"": 0}
         for node, box in zip(self._outline.nodes, picture.boxes, strict=True):
             depth = depths[node.parent]
@@ -269,7 +312,7 @@ class ShapeFlow(QWidget):
             scene.addItem(items[node.key])
             yield
         for wire in picture.wires:
-            wires.append(WireItem(wire, picture.flow, tones))
+            wires.append(WireItem(wire, f"{wire.shape} from {titles[wire.source]}", picture.flow, tones))
             scene.addItem(wires[-1])
             yield
         for label in picture.labels:
@@ -311,7 +354,7 @@ class ShapeFlow(QWidget):
     def _central(self) -> str:
         """The node nearest to the middle of the view; empty when there is none."""
         middle = self.view.mapToScene(self.view.viewport().rect().center())
-        return _nearest(self._items.values(), middle)
+        return nearest((item.box for item in self._items.values()), middle.x(), middle.y()) or ""
 
     # -- the current node ------------------------------------------------------------------------------------------
 
@@ -357,44 +400,13 @@ class ShapeFlow(QWidget):
                 inner = node.key if node.open else node.parent
                 self._make_current(inner)
                 self.toggle(inner)
-        else:
-            self._walk(key)
-
-    def _walk(self, key: int) -> None:
-        """Moves along the edges with or against the flow, or to a node beside the current one."""
-        if self._current not in self._items:
+        elif self._picture is not None:
             target = INPUT_KEY
-        else:
-            down = self._flow is Flow.DOWN
-            forward, back = (Qt.Key.Key_Down, Qt.Key.Key_Up) if down else (Qt.Key.Key_Right, Qt.Key.Key_Left)
-            here = self._items[self._current]
-            if key == forward and self._nodes[self._current].open:
-                candidates = [self._items[node.key] for node in self._outline.nodes if node.parent == self._current][:1]
-            elif key == forward:
-                candidates = [self._items[e.target] for e in self._outline.edges if e.source == self._current]
-            elif key == back:
-                candidates = [self._items[e.source] for e in self._outline.edges if e.target == self._current]
-            else:
-                candidates = self._beside(here, after=key in (Qt.Key.Key_Right, Qt.Key.Key_Down))
-            target = _nearest(candidates, here.sceneBoundingRect().center())
-        if target in self._items:
-            self._choose(target)
-            self.view.bring_into_view(self._items[target])
-
-    def _beside(self, here: FlowItem, *, after: bool) -> list[FlowItem]:
-        """The nodes of the same rank and group, on one side."""
-
-        def across(item: FlowItem) -> float:
-            return item.box.x if self._flow is Flow.DOWN else item.box.y
-
-        return [
-            item
-            for item in self._items.values()
-            if item is not here
-            and item.node.parent == here.node.parent
-            and item.box.rank == here.box.rank
-            and (across(item) > across(here)) == after
-        ]
+            if node is not None:
+                target = step(self._outline, self._picture, node.key, _ARROWS[Qt.Key(key)]) or ""
+            if target in self._items:
+                self._choose(target)
+                self.view.bring_into_view(self._items[target])
 
     # -- surroundings ----------------------------------------------------------------------------------------------
 
@@ -408,16 +420,6 @@ class ShapeFlow(QWidget):
             self._ask(self._staying(self._central()))
         elif self._question is None:
             self._start_building()
-
-
-def _nearest(items: Iterable[FlowItem], place: QPointF) -> str:
-    """The key of the item whose centre is nearest to a place; empty for no items."""
-
-    def distance(item: FlowItem) -> float:
-        off = item.sceneBoundingRect().center() - place
-        return off.x() ** 2 + off.y() ** 2
-
-    return min(items, key=distance).node.key if (items := list(items)) else ""
 
 
 def _lay_out(

@@ -1,0 +1,1 @@
+"""The Train page: a recipe, live curves and the runs so far."""

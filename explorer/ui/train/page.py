@@ -1,0 +1,413 @@
+"""The Train page: a recipe, one button, live curves, and the runs so far."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+
+from PySide6.QtCore import QByteArray, QFile, QSettings, Qt, QTimer, Signal
+from PySide6.QtGui import QKeySequence
+from PySide6.QtWidgets import (
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QMessageBox,
+    QPushButton,
+    QSplitter,
+    QVBoxLayout,
+    QWidget,
+)
+
+from explorer.architectures.options import Scalar
+from explorer.data.download import Progress
+from explorer.errors import InputError
+from explorer.training.events import Epoch, Evaluating, Event, Finished, Started, Steps, from_document
+from explorer.training.recipe import Recipe, default_recipe, from_mapping
+from explorer.training.run_folder import RunFolder, RunSummary, list_runs
+from explorer.ui.background import Answer, Background
+from explorer.ui.numbers import short_bytes, short_time
+from explorer.ui.train.curves import Curves
+from explorer.ui.train.recipe_form import RecipeForm
+from explorer.ui.train.run_list import RunList
+from explorer.ui.train.trainer import Trainer
+from explorer.ui.widgets.banner import Banner
+from explorer.ui.widgets.named import named
+
+FRAME_MS = 33
+FIGURES = (
+    ("state", "State"),
+    ("epoch", "Epoch"),
+    ("loss", "Loss"),
+    ("accuracy", "Training"),
+    ("validation", "Validation"),
+    ("best", "Best"),
+    ("speed", "Images/s"),
+    ("left", "Time left"),
+)
+
+
+def _read_run(path: str) -> tuple[Recipe, list[Event]]:
+    """Reads a run's recipe and events."""
+    folder = RunFolder(Path(path))
+    return folder.recipe, [event for event in map(from_document, folder.metrics()) if event is not None]
+
+
+class TrainPage(QWidget):
+    """Trains one run at a time."""
+
+    status_changed = Signal(str)
+    progress_changed = Signal(float)
+    """Share of the run that is done, from 0 to 1; negative when nothing trains."""
+    runs_changed = Signal()
+    classify_wanted = Signal(str)
+    """Folder of the run to classify with."""
+
+    def __init__(self, settings: QSettings, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._settings = settings
+        self.trainer: Trainer | None = None
+        self._runs: list[RunSummary] = []
+        self._background = Background(self)
+        self._background.answered.connect(self._answered)
+        self._list_question = self._read_question = 0
+        self._active = ""
+        self._started: Started | None = None
+
+        self.form = RecipeForm(self)
+        self.start = named(QPushButton("Start", self), "primary")
+        self.start.setToolTip("Train by this recipe (Ctrl+Return)")
+        self.start.setShortcut(QKeySequence("Ctrl+Return"))
+        self.pause = QPushButton("Pause", self)
+        self.pause.setToolTip("Wait after the step in flight (Ctrl+P)")
+        self.pause.setShortcut(QKeySequence("Ctrl+P"))
+        self.halt = QPushButton("Stop", self)
+        self.halt.setToolTip("Save and end after the step in flight; the run can be resumed")
+        self.runs = RunList(self)
+        self.banner = Banner()
+        self.curves = Curves(self)
+        self.title = named(QLabel(self), "title")
+        self.subtitle = QLabel(self)
+        self.subtitle.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.figures = {name: named(QLabel("–", self), "figure") for name, _ in FIGURES}
+        self._build()
+        self._frames = QTimer(self)
+        self._frames.setInterval(FRAME_MS)
+        self._frames.timeout.connect(self._take_events)
+
+        self.start.clicked.connect(self.begin)
+        self.pause.clicked.connect(self._pause_or_go_on)
+        self.halt.clicked.connect(self._halt)
+        self.runs.shown.connect(self._show_run)
+        self.runs.resumed.connect(self._resume)
+        self.runs.classified.connect(self.classify_wanted)
+        self.runs.deleted.connect(self._delete)
+        self._remember()
+        self._show_state()
+        self._show_heading(None)
+        self._list()
+
+    def _build(self) -> None:
+        buttons = QHBoxLayout()
+        buttons.addWidget(self.start, 1)
+        buttons.addWidget(self.pause)
+        buttons.addWidget(self.halt)
+        above = QWidget(self)
+        column = QVBoxLayout(above)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.addWidget(self.form, 1)
+        column.addLayout(buttons)
+        self.left = QSplitter(Qt.Orientation.Vertical, self)
+        self.left.addWidget(above)
+        self.left.addWidget(self.runs)
+        self.left.setSizes([480, 240])
+        figures = QGridLayout()
+        figures.setHorizontalSpacing(18)
+        for number, (name, text) in enumerate(FIGURES):
+            label = named(QLabel(text, self), "muted")
+            figures.addWidget(label, 0, number)
+            figures.addWidget(self.figures[name], 1, number)
+            figures.setColumnStretch(number, 1)
+        right = QWidget(self)
+        rows = QVBoxLayout(right)
+        rows.setContentsMargins(4, 0, 0, 0)
+        rows.addWidget(self.banner)
+        rows.addWidget(self.title)
+        rows.addWidget(self.subtitle)
+        rows.addLayout(figures)
+        rows.addWidget(self.curves, 1)
+        self.sides = QSplitter(Qt.Orientation.Horizontal, self)
+        self.sides.addWidget(self.left)
+        self.sides.addWidget(right)
+        self.sides.setStretchFactor(1, 1)
+        self.sides.setSizes([340, 860])
+        self.sides.setChildrenCollapsible(False)
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(8, 8, 8, 4)
+        layout.addWidget(self.sides)
+
+    # -- what the window calls -------------------------------------------------------------------------------------
+
+    @property
+    def training(self) -> bool:
+        """Whether a run is in progress, paused or not."""
+        return self.trainer is not None
+
+    def choose_network(self, name: str, options: dict[str, Scalar]) -> None:
+        """Puts a network into the recipe."""
+        self.form.choose_network(name, options)
+
+    def usable_runs(self) -> list[tuple[str, Path]]:
+        """Returns title and folder of every run that has trained weights."""
+        return [(_run_title(run), Path(run.path)) for run in self._runs if run.has_weights]
+
+    def open_run(self, path: Path) -> None:
+        """Shows the curves of a run, from wherever its folder is."""
+        self._show_run(str(path))
+
+    def stop(self) -> bool:
+        """Saves and ends a run in progress; returns whether all threads have ended."""
+        for name in ("left", "sides"):
+            self._settings.setValue(f"train/{name}", getattr(self, name).saveState())
+        with suppress(InputError):
+            self._settings.setValue("train/recipe", self.form.recipe().to_toml())
+        ended = True
+        if self.trainer is not None:
+            self.trainer.stop()
+            ended = self.trainer.wait(100)
+        return self._background.stop(100) and ended
+
+    # -- training --------------------------------------------------------------------------------------------------
+
+    def begin(self) -> None:
+        """Starts a run by the recipe in the form."""
+        if self.trainer is not None:
+            return
+        try:
+            recipe = self.form.recipe()
+        except InputError as error:
+            self.banner.say(str(error))
+            return
+        self._train(Trainer(recipe, None, False, self))
+
+    def _resume(self, path: str) -> None:
+        if self.trainer is not None:
+            return
+        folder = RunFolder(Path(path))
+        try:
+            recipe = folder.recipe
+        except InputError as error:
+            self.banner.say(str(error))
+            return
+        self.form.set_recipe(recipe)
+        self._show_run(path)  # the curves so far; what is trained now is added to them
+        self._train(Trainer(recipe, folder, True, self))
+
+    def _train(self, trainer: Trainer) -> None:
+        self.banner.hide()
+        self.trainer = trainer
+        self._started = None
+        if not trainer.resume:
+            self.curves.clear()
+        self._show_heading(trainer.recipe)
+        self.figures["state"].setText("preparing…")
+        trainer.finished.connect(self._ended)
+        trainer.start()
+        self._frames.start()
+        self._show_state()
+        self.progress_changed.emit(0.0)
+
+    def _pause_or_go_on(self) -> None:
+        if self.trainer is None:
+            return
+        if self.trainer.paused:
+            self.trainer.go_on()
+        else:
+            self.trainer.pause()
+        self._show_state()
+
+    def _halt(self) -> None:
+        if self.trainer is not None:
+            self.trainer.stop()
+            self._show_state()
+
+    def _ended(self) -> None:
+        trainer = self.trainer
+        if trainer is None:
+            return
+        trainer.wait()
+        self._take_events()
+        self._frames.stop()
+        self.trainer = None
+        if trainer.error is not None:
+            self.banner.say(str(trainer.error) or type(trainer.error).__name__)
+        self.figures["state"].setText(
+            "failed" if trainer.error is not None else "finished" if trainer.completed else "stopped"
+        )
+        self.figures["left"].setText("–")
+        trainer.deleteLater()
+        self.status_changed.emit("")
+        self.progress_changed.emit(-1.0)
+        self._show_state()
+        self._list()
+
+    def _take_events(self) -> None:
+        """Shows what has happened since the last frame, in one update."""
+        trainer = self.trainer
+        if trainer is None:
+            return
+        if self._read_question:  # the curves so far come first
+            return
+        latest: dict[type, Event] = {}
+        while trainer.events:
+            event = trainer.events.popleft()
+            latest[type(event)] = event
+            self.curves.add(event)
+            if isinstance(event, Started):
+                self._started = event
+                self._show_started(event)
+            elif isinstance(event, Epoch):
+                self._show_epoch(event)
+                self.runs.model.note_epoch(self._active, event.epoch, event.validation_accuracy)
+        self.curves.draw()
+        self._show_latest(latest)
+
+    # -- what is on show -------------------------------------------------------------------------------------------
+
+    def _show_latest(self, latest: dict[type, Event]) -> None:
+        progress, steps, evaluating = latest.get(Progress), latest.get(Steps), latest.get(Evaluating)
+        if isinstance(progress, Progress) and self._started is None:
+            amount = f" {short_bytes(progress.done)} of {short_bytes(progress.total)}" if progress.total else ""
+            self.status_changed.emit(f"{progress.message}{amount}")
+            self.progress_changed.emit(progress.done / progress.total if progress.total else 0.0)
+        if isinstance(steps, Steps) and self._started is not None:
+            total = self._started.steps_per_epoch * self._started.epochs
+            self.figures["epoch"].setText(f"{steps.epoch} / {self._started.epochs}")
+            self.figures["loss"].setText(f"{steps.losses[-1]:.4f}")
+            self.figures["speed"].setText(f"{steps.images_per_second:,.0f}")
+            left = short_time(steps.seconds_left)
+            self.figures["left"].setText(left)
+            self.progress_changed.emit(steps.step / total)
+            place = f"step {steps.step:,} of {total:,}"
+            self.status_changed.emit(f"Training {self._started.architecture}: {place}, {left} left")
+        if isinstance(evaluating, Evaluating):
+            self.status_changed.emit(f"Evaluating: {evaluating.done:,} of {evaluating.total:,} images")
+        finished = latest.get(Finished)
+        if isinstance(finished, Finished) and finished.test_accuracy is not None:
+            self.subtitle.setText(
+                f"{self.subtitle.text()}   ·   best epoch {finished.best_epoch}: "
+                f"{100 * finished.test_accuracy:.2f} % of the test images"
+            )
+
+    def _show_started(self, started: Started) -> None:
+        self.figures["state"].setText("training")
+        images = f"{started.train_images:,} + {started.validation_images:,} images"
+        mixed = "" if started.precision == "32-true" else f", {started.precision}"
+        self.subtitle.setText(f"{started.params:,} parameters   ·   {images}   ·   {started.device_name}{mixed}")
+        self.subtitle.setToolTip(started.run)
+        self._list(active=started.run)
+
+    def _show_epoch(self, epoch: Epoch) -> None:
+        self.figures["accuracy"].setText(f"{100 * epoch.train_accuracy:.2f} %")
+        self.figures["validation"].setText(f"{100 * epoch.validation_accuracy:.2f} %")
+        if epoch.best:
+            self.figures["best"].setText(f"{100 * epoch.validation_accuracy:.2f} %")
+            self.figures["best"].setToolTip(f"Best validation accuracy, epoch {epoch.epoch}")
+
+    def _show_heading(self, recipe: Recipe | None) -> None:
+        for label in self.figures.values():
+            label.setText("–")
+        name = f"{recipe.architecture.rpartition('/')[2]} on {recipe.dataset}" if recipe else "Train a network"
+        self.title.setText(name)
+        self.subtitle.setText("" if recipe else "Choose a recipe and press Start; the digits need no download.")
+
+    def _show_state(self) -> None:
+        trainer = self.trainer
+        self.start.setEnabled(trainer is None)
+        self.form.setEnabled(trainer is None)
+        self.pause.setEnabled(trainer is not None and not trainer.stopping)
+        self.halt.setEnabled(trainer is not None and not trainer.stopping)
+        self.pause.setText("Resume" if trainer is not None and trainer.paused else "Pause")
+        if trainer is not None and trainer.stopping:
+            self.figures["state"].setText("stopping…")
+        elif trainer is not None and trainer.paused:
+            self.figures["state"].setText("paused")
+        elif trainer is not None and self._started is not None:
+            self.figures["state"].setText("training")
+
+    # -- runs ------------------------------------------------------------------------------------------------------
+
+    def _list(self, active: str = "") -> None:
+        self._active = active
+        self._list_question = self._background.ask(list_runs)
+
+    def _show_run(self, path: str) -> None:
+        """Asks for a run's curves, unless it is the one that trains now."""
+        if self.trainer is not None:
+            return
+        self._read_question = self._background.ask(_read_run, path)
+
+    def _answered(self, answer: Answer) -> None:
+        if answer.id == self._list_question and isinstance(answer.result, list):
+            self._runs = answer.result
+            self.runs.set_runs(self._runs, self._active)
+            if self._active:
+                self.runs.select(self._active)
+            self.runs_changed.emit()
+        elif answer.id == self._read_question:
+            self._read_question = 0
+            if isinstance(answer.result, tuple):
+                self._show_read(*answer.result)
+            elif answer.error is not None:
+                self.banner.say(str(answer.error))
+
+    def _show_read(self, recipe: Recipe, events: list[Event]) -> None:
+        self.curves.clear()
+        self._show_heading(recipe)
+        if self.trainer is None:
+            self.form.set_recipe(recipe)
+        for started in [event for event in events if isinstance(event, Started)][-1:]:
+            self._show_started_figures(started)
+        for event in events:
+            self.curves.add(event)
+            if isinstance(event, Epoch):
+                self._show_epoch(event)
+                self.figures["epoch"].setText(f"{event.epoch} / {recipe.epochs}")
+                self.figures["loss"].setText(f"{event.train_loss:.4f}")
+                self.figures["speed"].setText(f"{event.images_per_second:,.0f}")
+        self.curves.draw()
+        if self.trainer is None:
+            finished = any(isinstance(event, Finished) for event in events)
+            self.figures["state"].setText("finished" if finished else "stopped")
+            self._show_latest({type(event): event for event in events if isinstance(event, Finished)})
+
+    def _show_started_figures(self, started: Started) -> None:
+        images = f"{started.train_images:,} + {started.validation_images:,} images"
+        self.subtitle.setText(f"{started.params:,} parameters   ·   {images}   ·   {started.device_name}")
+
+    def _delete(self, path: str) -> None:
+        """Moves a run to the trash, from where it can be taken back."""
+        answer = QMessageBox.question(self, "Delete run", f"Move this run to the trash?\n{path}")
+        if answer != QMessageBox.StandardButton.Yes:
+            return
+        if not QFile.moveToTrash(path):
+            self.banner.say(f"{path} could not be moved to the trash: delete it in a file manager")
+        self._list()
+
+    def _remember(self) -> None:
+        """Takes up the recipe and the sizes of the last session."""
+        import tomllib
+
+        for name in ("left", "sides"):
+            state = self._settings.value(f"train/{name}")
+            if isinstance(state, QByteArray):
+                getattr(self, name).restoreState(state)
+        text = self._settings.value("train/recipe")
+        try:
+            self.form.set_recipe(from_mapping(tomllib.loads(str(text))) if text else default_recipe("lenet5", "digits"))
+        except (InputError, tomllib.TOMLDecodeError):
+            self.form.set_recipe(default_recipe("lenet5", "digits"))
+
+
+def _run_title(run: RunSummary) -> str:
+    best = f" · {100 * run.best_accuracy:.1f} %" if run.best_accuracy is not None else ""
+    return f"{run.architecture.rpartition('/')[2]} · {run.dataset}{best} · {run.name[:16].replace('_', ' ')}"

@@ -1,0 +1,85 @@
+"""The thread that trains: it iterates `fit` into a deque, which the page empties at its own pace."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+
+from PySide6.QtCore import QObject, QThread
+
+from explorer.training.events import Event
+from explorer.training.recipe import Recipe
+from explorer.training.run_folder import RunFolder
+
+
+class Trainer(QThread):
+    """Trains one run. `finished` is emitted at every end; `error` tells whether it was a bad one.
+
+    Whoever owns it stops it and waits before dropping it.
+    """
+
+    def __init__(self, recipe: Recipe, folder: RunFolder | None, resume: bool, parent: QObject) -> None:
+        """Prepares a run.
+
+        Args:
+            recipe: what to train.
+            folder: the folder of a run to go on with; None for a new one, which is made when the thread starts.
+            resume: whether to go on from the folder's checkpoint.
+            parent: keeps this thread alive.
+        """
+        super().__init__(parent)
+        self.recipe, self.folder, self.resume = recipe, folder, resume
+        self.events: deque[Event] = deque()
+        self.error: Exception | None = None
+        self.completed = False
+        """Whether the last epoch was reached."""
+        self._stopping = False
+        self._going = threading.Event()
+        self._going.set()
+
+    @property
+    def paused(self) -> bool:
+        """Whether it waits for `go_on`."""
+        return not self._going.is_set()
+
+    @property
+    def stopping(self) -> bool:
+        """Whether it has been asked to end."""
+        return self._stopping
+
+    def pause(self) -> None:
+        """Waits after the step in flight."""
+        self._going.clear()
+
+    def go_on(self) -> None:
+        """Ends a pause."""
+        self._going.set()
+
+    def stop(self) -> None:
+        """Saves after the step in flight and ends; returns at once."""
+        self._stopping = True
+        self._going.set()
+
+    def run(self) -> None:
+        try:
+            from explorer.ui.torch_loading import load_torch
+
+            load_torch()
+            from explorer.training.fit import fit
+
+            if self._stopping:
+                return
+            if self.folder is None:
+                self.folder = RunFolder.create(self.recipe)
+            events = fit(self.recipe, self.folder, resume=self.resume)
+            try:
+                for event in events:
+                    self.events.append(event)
+                    self._going.wait()
+                    if self._stopping:
+                        return
+                self.completed = True
+            finally:
+                events.close()
+        except Exception as error:
+            self.error = error
