@@ -30,12 +30,15 @@ def run(arguments: list[str]) -> int:
     from explorer.ui.main_window import MainWindow
     from explorer.ui.theme import apply_theme
 
+    # Qt lets go of the interpreter's lock at every turn and waits this long for it while another thread is busy.
+    sys.setswitchinterval(0.0005)
     application = QApplication(["architecture-explorer"])
     application.setApplicationName("Architecture Explorer")
     application.setDesktopFileName("architecture-explorer")
     settings = QSettings("architecture-explorer", "architecture-explorer")
     apply_theme(application, str(settings.value("window/theme", "system")))
     window = MainWindow(settings)
+    window.closed.connect(application.quit)
     window.show()
     window.begin(name, paths)
     return application.exec()

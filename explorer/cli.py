@@ -11,7 +11,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Generator, Iterable
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -192,8 +192,9 @@ def _show(arguments: argparse.Namespace) -> int:
     from explorer.inspection import report
     from explorer.inspection.portrait import portray
 
-    input = _input_size(arguments.input) if arguments.input else None
-    portrait = portray(arguments.name, input, _settings(arguments.settings))
+    input = None if arguments.input is None else _input_size(arguments.input)
+    with redirect_stdout(sys.stderr):  # what a user's own file prints is no part of the document
+        portrait = portray(arguments.name, input, _settings(arguments.settings))
     if arguments.form == "json":
         _write(json.dumps(report.document(portrait), ensure_ascii=False))
     elif arguments.form == "csv":
@@ -203,6 +204,7 @@ def _show(arguments: argparse.Namespace) -> int:
     else:
         _write(report.to_text(portrait))
     if portrait.failure_text:
+        sys.stdout.flush()
         raise InputError(portrait.failure_text)  # after the part that works
     return 0
 

@@ -46,7 +46,7 @@ class Option:
         """
         parsed = _convert(value, self.type)
         low, high = self.minimum, self.maximum
-        if self.choices and parsed not in self.choices:
+        if self.choices and str(parsed) not in self.choices:
             raise InputError(f"{self.name} must be one of {', '.join(self.choices)}, not {value!r}")
         if parsed is None:
             kind = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}[self.type]
@@ -70,6 +70,11 @@ def _convert(value: object, kind: type[Scalar]) -> Scalar | None:
     if isinstance(value, bool):
         return None
     try:
+        if kind is int and isinstance(value, int | str):
+            return int(value)
+    except ValueError:
+        pass  # 1e3 is a whole number too
+    try:
         number = float(value)  # type: ignore[arg-type]
         if kind is float:
             return number if abs(number) < float("inf") else None
@@ -85,11 +90,14 @@ def options_of(builder: Callable[..., object]) -> tuple[Option, ...]:
     """
     try:
         parameters = inspect.signature(builder).parameters
-        # A class is built by its __init__, and that is where its annotations are.
-        annotated = builder.__init__ if isinstance(builder, type) else builder  # type: ignore[misc]
-        hints = typing.get_type_hints(annotated, include_extras=True)
-    except (NameError, TypeError, ValueError):  # no signature, or annotations that name what is not there
+    except (TypeError, ValueError):
         return ()
+    # A class is built by its __init__, and that is where its annotations are.
+    annotated = builder.__init__ if isinstance(builder, type) else builder  # type: ignore[misc]
+    try:
+        hints = typing.get_type_hints(annotated, include_extras=True)
+    except (AttributeError, NameError, TypeError):  # annotations that name what is not there: the defaults tell
+        hints = {}
     options = []
     for parameter in parameters.values():
         default = parameter.default

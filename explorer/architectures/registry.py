@@ -180,24 +180,30 @@ def _torchvision_entry(name: str) -> Entry:
     if name not in models.list_models():
         raise InputError(_unknown(name, models.list_models(), "torchvision:"))
     enum = models.get_model_weights(name)
-    weights = getattr(enum, "IMAGENET1K_V1", None) or getattr(enum, "DEFAULT", None)
+    # Weights tuned on larger images come after those that the network's own size is made for.
+    weights = min(enum, key=_crop, default=None)
     module = models.get_model_builder(name).__module__
     task = next((kind for kind in ("segmentation", "detection", "video", "optical_flow") if kind in module), "")
-    size: object = 520 if task in ("segmentation", "detection") else 224
+    side = 520 if task in ("segmentation", "detection") else 224
     published = None
     if weights is not None:
-        keywords = getattr(weights.transforms, "keywords", {})
-        size = keywords.get("crop_size", keywords.get("resize_size", size)) if task != "detection" else size
+        side = _crop(weights) or side
         operations = weights.meta.get("_ops")
         published = Published(
             weights.meta.get("num_params"),
             round(operations * 1e9) if operations else None,
             f"torchvision, {enum.__name__}.{weights.name}",
         )
-    side = min(size) if isinstance(size, list | tuple) else size
     return _library_entry(
         "torchvision", name, task=task or "classification", input=(3, side, side), published=published
     )
+
+
+def _crop(weights: Any) -> int:
+    """Returns the side of the images that torchvision's weights are for; 0 where they take any size."""
+    keywords = getattr(weights.transforms, "keywords", {})
+    size = keywords.get("crop_size", keywords.get("resize_size", 0))
+    return min(size) if isinstance(size, list | tuple) else size
 
 
 def _timm_entry(name: str) -> Entry:
@@ -206,7 +212,11 @@ def _timm_entry(name: str) -> Entry:
     base = name.partition(".")[0]
     if not timm.is_model(base):
         raise InputError(_unknown(name, timm.list_models(), "timm:"))
-    config = timm.get_pretrained_cfg(name)
+    try:
+        config = timm.get_pretrained_cfg(name)
+    except RuntimeError:
+        tags = ", ".join(timm.list_pretrained(base)) or "none"
+        raise InputError(f"timm has no weights called {name!r}; those of {base} are {tags}") from None
     size = tuple(config.input_size) if config is not None else (3, 224, 224)
     statistics = {"mean": tuple(config.mean), "std": tuple(config.std)} if config is not None else {}
     return _library_entry("timm", name, input=size, **statistics)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import warnings
 from collections.abc import Callable
 
 from torch import nn
@@ -25,7 +26,9 @@ def builder(name: str) -> Callable[..., nn.Module]:
         default = 91
 
     def network(num_classes: Classes = default) -> nn.Module:
-        module: nn.Module = build(**fixed, num_classes=num_classes)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # about initial weights of later releases
+            module: nn.Module = build(**fixed, num_classes=num_classes)
         return module
 
     return network

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from explorer.errors import InputError
@@ -24,13 +25,17 @@ def load_builder(name: str) -> Callable[..., object]:
     if spec is None or spec.loader is None:
         raise InputError(f"{path} is not a Python file")
     module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # data classes and pickle look their module up
     sys.path.insert(0, str(file.parent))  # so that the file's own neighbours can be imported, as when it is run
     try:
         spec.loader.exec_module(module)
     except (Exception, SystemExit) as error:
-        raise InputError(f"{path} fails when it is loaded: {type(error).__name__}: {error}") from error
+        del sys.modules[spec.name]
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        raise InputError(f"{path} fails when it is loaded: {reason}") from error
     finally:
-        sys.path.remove(str(file.parent))
+        with suppress(ValueError):  # the file took it out itself
+            sys.path.remove(str(file.parent))
     if not hasattr(module, attribute):
         callables = [key for key, value in vars(module).items() if callable(value) and not key.startswith("_")]
         raise InputError(f"{path} has no {attribute!r}; it has {', '.join(callables) or 'nothing to call'}")

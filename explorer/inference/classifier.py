@@ -107,9 +107,7 @@ def load_classifier(model: str = "efficientnet_lite0", device: str = "cpu") -> C
         spec, weights = load_weights(path / WEIGHTS if path.is_dir() else path)
         title = f"{entry(spec.architecture).title} · {path.name or path.resolve().name}"
     elif path.name != model and ".py" not in path.suffix:
-        raise InputError(
-            f"there is nothing at {model}: give a run folder, weights or {', '.join(PRETRAINED)}"
-        )
+        raise InputError(f"there is nothing at {model}: give a run folder, weights or {', '.join(PRETRAINED)}")
     else:
         known = entry(model)
         ways = f"use {', '.join(PRETRAINED)}, or the folder of a run that trained it"

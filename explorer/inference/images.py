@@ -147,6 +147,8 @@ def _read_file(path: Path, name: str) -> bytes:
                 limit = f"{size / 2**20:,.0f} MB is more than the {MAX_FILE_BYTES // 2**20} MB allowed"
                 raise ImageError(name, f"{limit}; scale the image down")
             return file.read(MAX_FILE_BYTES)
+    except ImageError:
+        raise
     except FileNotFoundError:
         raise ImageError(name, "there is no such file; check the path") from None
     except PermissionError:

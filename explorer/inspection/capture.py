@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any
 
 import torch
@@ -25,7 +25,7 @@ from explorer.inspection.hyperparameters import of_call, of_module
 from explorer.inspection.receptive_field import receptive_fields
 
 _TRANSPARENT = frozenset(
-    ("__get__", "contiguous", "detach", "to", "type", "type_as", "float", "half", "bfloat16", "double", "alias")
+    ("get", "contiguous", "detach", "to", "type", "type_as", "float", "half", "bfloat16", "double", "alias")
 )
 """Calls that hand on the same values: whoever uses the result is fed by whoever made the argument."""
 
@@ -90,8 +90,9 @@ def _tensors(value: object) -> Iterator[Tensor]:
         for item in value:
             yield from _tensors(item)
     elif isinstance(value, dict):
-        for item in value.values():
-            yield from _tensors(item)
+        yield from _tensors(list(value.values()))
+    elif is_dataclass(value):
+        yield from _tensors([getattr(value, field.name) for field in fields(value)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +115,8 @@ class _Work:
     arguments: tuple[Tensor, ...]
     inputs: tuple[int, ...]
     shapes: tuple[Shape, ...]
+    versions: tuple[int, ...]
+    """How often each argument had been written to."""
     storages: frozenset[int]
     macs: int = 0
     params: list[nn.Parameter] = field(default_factory=list)
@@ -166,6 +169,7 @@ class _Recorder:
             arguments=arguments,
             inputs=tuple(dict.fromkeys(index for origin in origins for index in origin.layers)),
             shapes=tuple(tuple(tensor.shape) for tensor in data),
+            versions=tuple(map(_version, arguments)),
             storages=frozenset(tensor.untyped_storage()._cdata for tensor in data),
             params=[parameter for origin in origins for parameter in origin.params],
         )
@@ -174,15 +178,13 @@ class _Recorder:
         if self._work is not None:
             self._work.macs += macs
 
-    def abandon(self) -> None:
-        """Forgets the work at hand without a layer."""
-        self._work = None
-
-    def end(self, result: object, hyperparameters: tuple[tuple[str, object], ...]) -> None:
-        """Turns the work at hand into a layer that has made `result`."""
-        work, self._work = self._work, None
+    def end(self, result: object, hyperparameters: tuple[tuple[str, object], ...]) -> object:
+        """Turns the work at hand into a layer that has made `result`, and returns what the network goes on with."""
+        work = self._work
         if work is None:
-            return
+            return result
+        result = _told_apart(result, work)  # before the work ends, since it calls an operation itself
+        self._work = self._failed = None
         outputs = list(_tensors(result))
         module = work.module
         parameters = [*(module.parameters() if module is not None else ()), *work.params]
@@ -211,6 +213,7 @@ class _Recorder:
         self._note_groups()
         for tensor in outputs:
             self.hand_over(tensor, _Origin((index,)))
+        return result
 
     def _charge(self, tensors: Iterable[Tensor]) -> list[Any]:
         """Returns those that no layer has been charged for yet, and charges them."""
@@ -253,14 +256,17 @@ class _Recorder:
             self._open.append(module)
             return
         path = self._paths.get(id(module), type(module).__name__)
-        self.begin(path, type(module).__name__, _tensors([args, kwargs]), module)
+        with torch._C.DisableTorchFunction():  # what we ask of tensors is no operation of the network
+            self.begin(path, type(module).__name__, _tensors([args, kwargs]), module)
 
-    def _leave(self, module: nn.Module, args: tuple[Any, ...], result: object) -> None:
+    def _leave(self, module: nn.Module, args: tuple[Any, ...], result: object) -> object:
         if self._work is not None and self._work.module is module:
-            self.end(result, of_module(module))
-        elif module in self._open:
+            with torch._C.DisableTorchFunction():
+                return self.end(result, of_module(module))
+        if module in self._open:
             while self._open.pop() is not module:  # an exception that the network caught itself left these open
                 pass
+        return result
 
     # -- ends ------------------------------------------------------------------------------------------------------
 
@@ -275,34 +281,39 @@ class _Recorder:
 
     def call(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Runs one torch function of the network's own code and records it where it makes tensors from the input."""
-        raw = getattr(function, "__name__", "operation")
-        if self.busy:
+        arguments = [] if self.busy else list(_tensors([args, kwargs]))
+        if not arguments:
             return function(*args, **kwargs)
-        arguments = list(_tensors([args, kwargs]))
-        origins = [self.origin(argument) for argument in arguments]
-        layers = any(origin.layers for origin in origins)
-        if raw in _TRANSPARENT or not layers:
+        name = _operation(function)
+        if name in _TRANSPARENT:
             result = function(*args, **kwargs)
-            params = tuple(parameter for origin in origins for parameter in origin.params)
-            sources = tuple(dict.fromkeys(index for origin in origins for index in origin.layers))
-            for tensor in _tensors(result):
-                if id(tensor) not in self._origins and (sources or params):
-                    self.hand_over(tensor, _Origin(sources, params))
+            self._pass_on(arguments, result)
             return result
-        name = _operation(raw)
         path = self._paths.get(id(self._open[-1]), "") if self._open else ""
         self.begin(f"{path}.{name}" if path else name, name, arguments)
+        work = self._work
+        assert work is not None
         try:
             result = function(*args, **kwargs)
         except Exception:
-            self._failed, self._work = self._work, None
+            self._failed, self._work = work, None
             raise
-        if any(True for _ in _tensors(result)):
-            self._failed = None
-            self.end(result, of_call(name, args, kwargs))
-        else:
-            self.abandon()
+        written = args[0] if name == "assign" else result
+        if (work.inputs or work.macs) and any(True for _ in _tensors(written)):
+            ended = self.end(written, of_call(name, args, kwargs))
+            return result if name == "assign" else ended
+        self._work = None
+        self._pass_on(arguments, result)
         return result
+
+    def _pass_on(self, arguments: Iterable[Tensor], result: object) -> None:
+        """Notes that `result` holds values of the arguments, without a layer in between."""
+        origins = [self.origin(argument) for argument in arguments]
+        params = tuple(parameter for origin in origins for parameter in origin.params)
+        layers = tuple(dict.fromkeys(index for origin in origins for index in origin.layers))
+        for tensor in _tensors(result):
+            if id(tensor) not in self._origins and (layers or params):
+                self.hand_over(tensor, _Origin(layers, params))
 
     def add_unused(self) -> None:
         """Adds parameters that the pass did not touch (auxiliary heads, say), so that the columns sum to the totals."""
@@ -345,8 +356,27 @@ def _new_bytes(outputs: Iterable[Tensor], before: frozenset[int]) -> int:
     return total
 
 
-def _operation(raw: str) -> str:
-    """Returns the plain name of a function or operator: `__iadd__` and `add_` are both `add`."""
+def _told_apart(result: object, work: _Work) -> object:
+    """Returns `result`, under a new identity where it is an argument handed on untouched.
+
+    What an `Identity` gives is the very tensor that it got: whoever uses that tensor later would seem to be fed by it.
+    """
+    for argument, version in zip(work.arguments, work.versions, strict=True):
+        if result is argument and _version(argument) == version:
+            return argument.view_as(argument)
+    return result
+
+
+def _version(tensor: Tensor) -> int:
+    return 0 if tensor.is_inference() else tensor._version
+
+
+def _operation(function: Callable[..., Any]) -> str:
+    """Returns the plain name of a function, operator or property: `__iadd__` and `add_` are both `add`."""
+    raw: str = getattr(function, "__name__", "operation")
+    if raw == "__get__":  # a property of a tensor: all but the transposed hand on its values, or none
+        name = getattr(getattr(function, "__self__", None), "__name__", "")
+        return "transpose" if name in ("T", "mT", "H", "mH") else "get"
     name = raw.strip("_")
     if raw.startswith("__"):
         operators = {"truediv", "floordiv", "getitem", "add", "sub", "mul", "matmul", "pow", "mod"}
@@ -354,7 +384,8 @@ def _operation(raw: str) -> str:
             if name.startswith(prefix) and name[len(prefix) :] in operators:
                 name = name[len(prefix) :]
                 break
-    return {"truediv": "div", "concat": "cat", "concatenate": "cat", "getitem": "slice"}.get(name, name)
+    plain = {"truediv": "div", "concat": "cat", "concatenate": "cat", "getitem": "slice", "setitem": "assign"}
+    return plain.get(name, name)
 
 
 class _Calls(TorchFunctionMode):
@@ -389,4 +420,7 @@ class _Kernels(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch lea
             query, key, value = args[:3]  # (B, heads, L, E), (B, heads, S, E), (B, heads, S, V)
             cells = math.prod(query.shape[:-1]) * key.shape[-2]
             self._recorder.count(cells * (query.shape[-1] + value.shape[-1]))
+        elif packet.__name__ == "deform_conv2d":
+            weight = args[1]  # (C out, C in / groups, height, width)
+            self._recorder.count(result.numel() * weight[0].numel())
         return result

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 from torch import nn
 
 from explorer.inspection.anatomy import Shape
 
+_VALUES = re.compile(r"meta tensor|convert meta|register_meta function")
+_DEVICES = re.compile(r"device meta is not on|same device")
 _WINDOWED = ("Conv", "MaxPool", "AvgPool", "LPPool")
 
 
@@ -13,6 +17,10 @@ def explain(error: Exception, module: nn.Module | None, shapes: tuple[Shape, ...
     """Returns one line that says what does not fit, in numbers where the cause is known, else torch's own words."""
     shape = shapes[0] if shapes else ()
     own = " ".join(str(error).split()) or type(error).__name__
+    if _VALUES.search(own):
+        return "it asks for the values of a tensor, and an inspection knows shapes alone"
+    if _DEVICES.search(own):
+        return "it combines its input with a tensor of another device: make that with device=x.device"
     if module is None or not shape:
         return own
     if isinstance(module, nn.Linear) and shape[-1] != module.in_features:
@@ -27,6 +35,8 @@ def explain(error: Exception, module: nn.Module | None, shapes: tuple[Shape, ...
         dilation = _each(getattr(module, "dilation", 1), len(spatial))
         padding = getattr(module, "padding", 0)
         around = _each(0 if isinstance(padding, str) else padding, len(spatial))
+        if len(kernel) != len(spatial):
+            return f"it takes {len(kernel)} spatial dimensions and was given {len(spatial)}"
         reach = tuple((k - 1) * d + 1 for k, d in zip(kernel, dilation, strict=True))
         if any(size + 2 * p < r for size, p, r in zip(spatial, around, reach, strict=True)):
             padded = f" with a padding of {_times(around)}" if any(around) else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -29,15 +30,16 @@ _DEFAULTS: Mapping[str, tuple[object, ...]] = {
 _SHAPES_TELL = ("in_channels", "out_channels")
 
 _ARGUMENTS: Mapping[str, tuple[str, ...]] = {
-    "adaptive_avg_pool2d": ("output_size",),
-    "adaptive_max_pool2d": ("output_size",),
-    "avg_pool2d": ("kernel_size", "stride", "padding", "ceil_mode", "count_include_pad"),
+    "adaptive_avg_pool": ("output_size",),
+    "adaptive_max_pool": ("output_size",),
+    "avg_pool": ("kernel_size", "stride", "padding", "ceil_mode", "count_include_pad"),
     "cat": ("dim",),
     "chunk": ("chunks", "dim"),
+    "conv": ("weight", "bias", "stride", "padding", "dilation", "groups"),
     "dropout": ("p",),
     "flatten": ("start_dim", "end_dim"),
     "interpolate": ("size", "scale_factor", "mode"),
-    "max_pool2d": ("kernel_size", "stride", "padding", "dilation", "ceil_mode"),
+    "max_pool": ("kernel_size", "stride", "padding", "dilation", "ceil_mode"),
     "mean": ("dim", "keepdim"),
     "pad": ("pad", "mode", "value"),
     "permute": ("dims",),
@@ -52,7 +54,9 @@ _ARGUMENTS: Mapping[str, tuple[str, ...]] = {
     "unsqueeze": ("dim",),
     "view": ("shape",),
 }
-"""Names of the arguments after the first tensor (or list of tensors) of common operations."""
+"""Names of the arguments after the first tensor (or list of tensors) of common operations, in any dimension."""
+
+_DIMENSIONS = re.compile(r"([123])d")
 
 
 def of_module(module: nn.Module) -> Hyperparameters:
@@ -61,7 +65,7 @@ def of_module(module: nn.Module) -> Hyperparameters:
     names = [name for name in names if name != "training"]
     # Kernel, stride and padding first, as the field writes them.
     names.sort(key=lambda name: _PER_DIMENSION.index(name) if name in _PER_DIMENSION else len(_PER_DIMENSION))
-    dimensions = next((int(digit) for digit in type(module).__name__ if digit in "123"), 0)
+    dimensions = _dimensions(type(module).__name__)
     windowed = hasattr(module, "kernel_size")
     values = []
     for name in names:
@@ -76,7 +80,7 @@ def of_module(module: nn.Module) -> Hyperparameters:
 
 def of_call(operation: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Hyperparameters:
     """Returns the settings of a functional operation, as far as its arguments are known by name."""
-    names = _ARGUMENTS.get(operation, ())
+    names = _ARGUMENTS.get(_DIMENSIONS.sub("", operation), ())
     given = list(args[1:])
     if operation in ("view", "reshape", "permute") and given and isinstance(given[0], int):
         given = [tuple(given)]
@@ -86,16 +90,24 @@ def of_call(operation: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) ->
         index = values["index"]
         return (("index", ", ".join(_index_text(part) for part in (index if isinstance(index, tuple) else (index,)))),)
     plain = {name: _plain(value) for name, value in values.items()}
-    if "kernel_size" in plain and operation.endswith("2d"):
+    if isinstance(weight := values.get("weight"), Tensor):  # (C out, C in / groups, *kernel)
+        plain = {"kernel_size": tuple(weight.shape[2:]), "stride": 1, **plain}
+    if "kernel_size" in plain:
         if plain.get("stride") is None:
             plain["stride"] = plain["kernel_size"]
         plain.setdefault("padding", 0)
         for name in _PER_DIMENSION:
             if isinstance(plain.get(name), int):
-                plain[name] = (plain[name],) * 2
+                plain[name] = (plain[name],) * _dimensions(operation)
     return tuple(
         (name, value) for name, value in plain.items() if value is not None and value not in _DEFAULTS.get(name, ())
     )
+
+
+def _dimensions(name: str) -> int:
+    """Returns how many dimensions a type or operation works in, by its name; 0 where that does not tell."""
+    found = _DIMENSIONS.search(name)
+    return int(found[1]) if found else 0
 
 
 def _plain(value: object) -> object:

@@ -8,7 +8,10 @@ from typing import Any
 
 from explorer.architectures.options import Option, Scalar, check_options
 from explorer.architectures.registry import Entry, Published, build, entry, options
-from explorer.inspection.anatomy import Anatomy
+from explorer.inspection.anatomy import Anatomy, Shape
+
+CLIP = 16
+"""Frames of the clip that a video network is shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,4 +67,11 @@ def portray(name: str, input: tuple[int, int, int] | None = None, given: Mapping
     chosen = check_options(known, given or {}, network.name)
     module = build(network, input, device="meta", **chosen)
     size = input or network.input
-    return Portrait(network, known, tuple(chosen.items()), size, capture(module, [(1, *size)]))
+    return Portrait(network, known, tuple(chosen.items()), size, capture(module, _shapes(network.task, size)))
+
+
+def _shapes(task: str, size: tuple[int, int, int]) -> list[Shape]:
+    """Returns the shapes of what a network of that task takes: an image, a clip, or two frames of a film."""
+    if task == "video":
+        return [(1, size[0], CLIP, *size[1:])]
+    return [(1, *size)] * (2 if task == "optical_flow" else 1)

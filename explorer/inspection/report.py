@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 from collections.abc import Iterable
 from typing import Any
 
@@ -54,9 +55,16 @@ def _layer(layer: Layer) -> dict[str, Any]:
         "macs": layer.macs,
         "activation_bytes": layer.activation_bytes,
         "receptive_field": None if field is None else list(field.size),
-        "hyperparameters": {name: list(v) if isinstance(v, tuple) else v for name, v in layer.hyperparameters},
+        "hyperparameters": {name: _json_value(value) for name, value in layer.hyperparameters},
         "executed": layer.executed,
     }
+
+
+def _json_value(value: object) -> object:
+    """Returns a hyperparameter as JSON can hold it, which knows no infinity."""
+    if isinstance(value, tuple):
+        return [_json_value(item) for item in value]
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def value_text(value: object) -> str:

@@ -32,7 +32,9 @@ def save_weights(path: Path, weights: dict[str, Tensor], spec: ModelSpec) -> Non
     from safetensors.torch import save_file
 
     metadata = {"format": "pt", "explorer": json.dumps(asdict(spec))}
-    save_file({name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}, path, metadata)
+    # Copies: weights that two layers share would be refused.
+    copies = {name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in weights.items()}
+    save_file(copies, path, metadata)
 
 
 def load_weights(path: Path) -> tuple[ModelSpec, dict[str, Tensor]]:

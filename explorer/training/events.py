@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from explorer.data.download import Progress
@@ -105,16 +105,24 @@ def from_document(document: dict[str, Any]) -> Event | None:
     if kind is None:
         return None
     values = {name: value for name, value in document.items() if name != "event"}
-    if kind is Steps and isinstance(values.get("losses"), list):
-        values["losses"] = tuple(values["losses"])
-    try:
-        event: Event = kind(**values)
-    except TypeError:
+    types = {field.name: str(field.type) for field in fields(kind)}
+    if values.keys() != types.keys() or not all(_is_of(types[name], value) for name, value in values.items()):
         return None
-    numbers = [value for name, value in values.items() if name not in _TEXTS and name != "losses"]
-    losses = event.losses if isinstance(event, Steps) else ()
-    return event if all(isinstance(number, int | float | None) for number in (*numbers, *losses)) else None
+    if kind is Steps:
+        values["losses"] = tuple(values["losses"])
+    event: Event = kind(**values)
+    return event
 
 
-_KINDS: dict[str, type] = {kind.__name__.lower(): kind for kind in (Started, Steps, Epoch, Finished)}
-_TEXTS = ("run", "architecture", "dataset", "device", "device_name", "precision")
+_KINDS: dict[str, type[Any]] = {kind.__name__.lower(): kind for kind in (Started, Steps, Epoch, Finished)}
+
+
+def _is_of(kind: str, value: object) -> bool:
+    """Returns whether a value from JSON is of a field's type; a number must be one that can be drawn."""
+    if kind == "str":
+        return isinstance(value, str)
+    if kind == "tuple[float, ...]":
+        return isinstance(value, list) and bool(value) and all(_is_of("float", item) for item in value)
+    if value is None:
+        return kind.endswith("None")
+    return isinstance(value, int | float) and abs(value) < 1e300  # which NaN is not

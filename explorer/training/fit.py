@@ -10,34 +10,34 @@ import math
 import time
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from textwrap import shorten
 from typing import TYPE_CHECKING, Any
 
-from explorer.architectures.registry import build, entry, options
+from explorer.architectures.registry import entry
 from explorer.data.datasets import Dataset, ImageSet, load_dataset, split
 from explorer.data.preprocessing import Preprocessing, fit_to_input, normalise
 from explorer.errors import InputError
 from explorer.tasks import classification
 from explorer.tasks.weights_file import ModelSpec
 from explorer.training.device import choose_device, training_threads
+from explorer.training.errors import TrainingError
 from explorer.training.events import Epoch, Evaluating, Event, Finished, Started, Steps
+from explorer.training.network import build_network
+from explorer.training.optimiser import build_optimiser
 from explorer.training.recipe import Recipe
 from explorer.training.run_folder import RunFolder
 
 if TYPE_CHECKING:
     import torch
     from lightning_fabric import Fabric
-    from torch import Tensor, nn
+    from torch import Tensor
 
 REPORT_EVERY = 0.05
 """Seconds between reports: often enough for a curve that moves, seldom enough to cost nothing."""
 RESIDENT_BYTES = 1 << 30
 """Images are scaled to the network's input once where the result is no larger; else batch by batch."""
-
-
-class TrainingError(RuntimeError):
-    """Training cannot go on, though nothing that the user gave is wrong in itself."""
 
 
 def fit(
@@ -51,7 +51,7 @@ def fit(
         recipe: what to train and how.
         folder: where metrics, checkpoint and best weights go.
         device: "cpu", "cuda" or "auto".
-        resume: go on from the folder's checkpoint.
+        resume: go on from the folder's checkpoint, or from the beginning where the run ended before its first one.
 
     Yields:
         Progress while the dataset is fetched, then Started, then Steps, Evaluating and Epoch, and Finished at last.
@@ -60,21 +60,28 @@ def fit(
         the Finished event.
 
     Raises:
-        InputError: network, dataset, device or checkpoint cannot be used.
-        TrainingError: the loss is no longer a number, or the memory is full.
+        InputError: network, dataset, device or checkpoint cannot be used, or the run is being trained already.
+        TrainingError: the loss is no longer a number, memory or disk is full, or the network fails at a step.
     """
-    import torch
-
-    checkpoint = folder.load_checkpoint() if resume else None
-    dataset = yield from load_dataset(recipe.dataset, Path(recipe.data_dir) if recipe.data_dir else None)
     try:
-        with _threads(recipe.threads):
+        with folder.lock(), _threads(recipe.threads):
+            checkpoint = folder.load_checkpoint() if resume else None
+            dataset = yield from load_dataset(recipe.dataset, Path(recipe.data_dir) if recipe.data_dir else None)
             run = _Run(recipe, folder, dataset, device, checkpoint)
             return (yield from run.events())
-    except torch.OutOfMemoryError as error:
-        raise TrainingError(
-            f"the memory of the {device} device is full at a batch size of {recipe.batch_size}: choose a smaller one"
-        ) from error
+    except (InputError, TrainingError):
+        raise
+    except Exception as error:  # a user's network may raise anything
+        raise TrainingError(_failure(error, recipe)) from error
+
+
+def _failure(error: Exception, recipe: Recipe) -> str:
+    import torch
+
+    text = " ".join(str(error).split())
+    if isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in text:
+        return f"the memory is full at a batch size of {recipe.batch_size}: choose a smaller one"
+    return f"{recipe.architecture} fails in training: {type(error).__name__}: {text}"
 
 
 @contextmanager
@@ -107,9 +114,6 @@ class _Progress:
     best_epoch: int = 0
     best_accuracy: float = -1.0
 
-    def as_dict(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in self.__slots__}
-
 
 class _Run:
     """One run in progress."""
@@ -117,30 +121,44 @@ class _Run:
     def __init__(
         self, recipe: Recipe, folder: RunFolder, dataset: Dataset, device: str, checkpoint: dict[str, Any] | None
     ) -> None:
-        import torch
         from lightning_fabric import Fabric
 
         self.recipe, self.folder, self.dataset = recipe, folder, dataset
         self.device = choose_device(device, recipe.precision)
         self.fabric: Fabric = Fabric(accelerator=self.device.kind, devices=1, precision=self.device.precision)  # type: ignore[arg-type]
-        network = entry(recipe.architecture)
-        self.options = _with_classes(recipe, len(dataset.info.classes))
-        torch.manual_seed(recipe.seed)
-        module = build(network, recipe.input, **self.options)
+        module, self.options = build_network(recipe, len(dataset.info.classes))
         self.params = sum(parameter.numel() for parameter in module.parameters())
         train, self.validation = split(dataset.train, recipe.validation, recipe.seed)
-        self.preprocessing = _preprocessing(recipe.input or network.input, train)
-        _check_outputs(module, self.preprocessing.input, len(dataset.info.classes), network.name)
-        optimiser = _optimiser(recipe, module)
+        self.preprocessing = _preprocessing(recipe.input or entry(recipe.architecture).input, train)
+        self.module, self.optimiser = self.fabric.setup(module, build_optimiser(recipe, module))
         self.progress = _Progress()
         if checkpoint is not None:
-            _restore(module, optimiser, checkpoint, self.progress, folder)
-        self.module, self.optimiser = self.fabric.setup(module, optimiser)
-        if checkpoint is not None and checkpoint["precision"]:
-            self.fabric.strategy.precision.load_state_dict(checkpoint["precision"])
+            self._restore(checkpoint)
         self.train = self._resident(train)
         self.steps_per_epoch = _batches(len(train.labels), recipe.batch_size)
         self.saved_at = (-1, -1)
+
+    def _restore(self, checkpoint: dict[str, Any]) -> None:
+        """Takes over the state of a checkpoint; the optimiser's goes to the device on which the network is by now."""
+        kept = _kept(self.recipe)
+        try:
+            changed = [name for name, value in checkpoint["recipe"].items() if kept[name] != value]
+            if not changed:
+                self.module.load_state_dict(checkpoint["model"])
+                self.optimiser.load_state_dict(checkpoint["optimiser"])
+                if checkpoint["precision"]:  # of a gradient scaler, where the run began with one
+                    self.fabric.strategy.precision.load_state_dict(checkpoint["precision"])
+                self.progress = _Progress(**checkpoint["progress"])
+        except Exception as error:  # whatever a damaged checkpoint holds
+            reason = shorten(str(error), 200) or type(error).__name__
+            raise InputError(
+                f"the checkpoint in {self.folder.path} does not fit its recipe ({reason}): start a new run"
+            ) from None
+        if changed:
+            raise InputError(
+                f"the run in {self.folder.path} began with another {' and '.join(changed)}: "
+                "give back the old value or start a new run"
+            )
 
     def _resident(self, images: ImageSet) -> ImageSet:
         """Moves a set to the device, scaled to the network's input where that does not take too much memory."""
@@ -156,7 +174,7 @@ class _Run:
 
     def events(self) -> Generator[Event, None, Finished]:
         recipe, dataset = self.recipe, self.dataset
-        self.folder.rewind(self.step)
+        self.folder.rewind(self.progress.epoch, self.step)
         started = Started(
             run=str(self.folder.path),
             architecture=recipe.architecture,
@@ -203,7 +221,7 @@ class _Run:
         self.module.train()
         losses: list[Tensor] = []
         correct = torch.zeros((), dtype=torch.int64, device=device)
-        images = 0
+        sizes: list[int] = []
         since = time.perf_counter()
         while progress.position < self.steps_per_epoch:
             begin = progress.position * recipe.batch_size
@@ -213,17 +231,17 @@ class _Run:
             loss, right = self._train_step(batch, generator)
             losses.append(loss)
             correct += right
-            images += len(batch)
+            sizes.append(len(batch))
             progress.position += 1
             now = time.perf_counter()
             if now - since >= REPORT_EVERY or progress.position == self.steps_per_epoch:
                 values = tuple(torch.stack(losses).tolist())
                 elapsed = time.perf_counter() - since
-                self._note(values, int(correct), images, elapsed)
-                yield self._report(values, rate, images / elapsed, total)
+                self._note(values, sizes, int(correct), elapsed)
+                yield self._report(values, rate, sum(sizes) / elapsed, total)
                 losses.clear()
+                sizes.clear()
                 correct.zero_()
-                images = 0
                 since = time.perf_counter()
 
     def _train_step(self, batch: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
@@ -247,20 +265,21 @@ class _Run:
             group["lr"] = rate
         return rate
 
-    def _note(self, losses: tuple[float, ...], correct: int, images: int, elapsed: float) -> None:
-        """Adds what was read off the device to the epoch's sums."""
+    def _note(self, losses: tuple[float, ...], sizes: list[int], correct: int, elapsed: float) -> None:
+        """Adds what was read off the device to the epoch's sums, step by step: how many came at once is chance."""
         progress = self.progress
-        for place, loss in enumerate(losses):
+        for place, (loss, size) in enumerate(zip(losses, sizes, strict=True)):
             if not math.isfinite(loss):
-                step = self.step - len(losses) + place + 1
-                raise TrainingError(
-                    f"the loss of step {step} (epoch {progress.epoch + 1}) is {loss}: "
-                    "try a lower learning rate or 32-bit precision"
-                )
-        progress.loss_sum += sum(losses) * images / len(losses)
+                raise self._diverged(f"the loss of step {self.step - len(losses) + place + 1}", loss)
+            progress.loss_sum += loss * size
         progress.correct += correct
-        progress.seen += images
+        progress.seen += sum(sizes)
         progress.epoch_seconds += elapsed
+
+    def _diverged(self, what: str, loss: float) -> TrainingError:
+        return TrainingError(
+            f"{what} (epoch {self.progress.epoch + 1}) is {loss}: try a lower learning rate or 32-bit precision"
+        )
 
     def _report(self, losses: tuple[float, ...], rate: float, speed: float, total: int) -> Steps:
         progress = self.progress
@@ -300,6 +319,8 @@ class _Run:
 
     def _end_epoch(self, loss: float, accuracy: float) -> Epoch:
         progress = self.progress
+        if not math.isfinite(loss):
+            raise self._diverged("the validation loss", loss)
         best = accuracy > progress.best_accuracy
         event = Epoch(
             epoch=progress.epoch + 1,
@@ -332,7 +353,8 @@ class _Run:
         self.folder.save_checkpoint(
             {
                 "version": 1,
-                "progress": self.progress.as_dict(),
+                "recipe": _kept(self.recipe),
+                "progress": asdict(self.progress),
                 "model": self.module.state_dict(),
                 "optimiser": self.optimiser.state_dict(),
                 "precision": self.fabric.strategy.precision.state_dict(),
@@ -360,16 +382,9 @@ class _Run:
         )
 
 
-def _with_classes(recipe: Recipe, classes: int) -> dict[str, Any]:
-    """Returns the builder's options with the dataset's number of classes."""
-    network = entry(recipe.architecture)
-    given = recipe.options.get("num_classes")
-    if given is not None and int(given) != classes:
-        raise InputError(f"{recipe.dataset} has {classes} classes: leave num_classes out, it follows the dataset")
-    chosen = dict(recipe.options)
-    if any(option.name == "num_classes" for option in options(network)):
-        chosen["num_classes"] = classes
-    return chosen
+def _kept(recipe: Recipe) -> dict[str, Any]:
+    """Returns the settings that a run keeps when it is resumed: all but those of the machine."""
+    return {name: value for name, value in asdict(recipe).items() if name not in ("data_dir", "threads")}
 
 
 def _preprocessing(input: tuple[int, int, int], train: ImageSet) -> Preprocessing:
@@ -393,66 +408,6 @@ def _preprocessing(input: tuple[int, int, int], train: ImageSet) -> Preprocessin
         means.append(mean)
         stds.append(max(math.sqrt(float((share * (levels - mean) ** 2).sum())), 1 / 255))
     return Preprocessing(input, tuple(means), tuple(stds), resize=min(input[1:]))
-
-
-def _check_outputs(module: nn.Module, input: tuple[int, int, int], classes: int, name: str) -> None:
-    """Runs one blank image through the network, so that a wrong shape is told before training begins.
-
-    Raises:
-        InputError: the network cannot take the input, or gives another number of classes than the dataset has.
-    """
-    import torch
-
-    size = "×".join(map(str, input))
-    module.eval()
-    try:
-        with torch.no_grad():
-            logits, _ = classification.split_outputs(module(torch.zeros(1, *input)))
-    except (RuntimeError, TypeError, AssertionError, ValueError) as error:
-        reason = " ".join(str(error).split())
-        raise InputError(f"{name} cannot take images of {size}: {reason}") from None
-    if logits.shape != (1, classes):
-        raise InputError(f"{name} gives {tuple(logits.shape[1:])} values an image, the dataset has {classes} classes")
-
-
-def _optimiser(recipe: Recipe, module: nn.Module) -> torch.optim.Optimizer:
-    """Returns the optimiser; weight decay spares normalisation and biases, as is usual since He et al. 2018.
-
-    See "Bag of Tricks for Image Classification with Convolutional Neural Networks", section 3.1.
-    """
-    from torch import optim
-
-    trained = [parameter for parameter in module.parameters() if parameter.requires_grad]
-    if not trained:
-        raise InputError(f"{recipe.architecture} has no parameters to train")
-    groups: list[dict[str, Any]] = [
-        {"params": [p for p in trained if p.ndim > 1], "weight_decay": recipe.weight_decay},
-        {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
-    ]
-    groups = [group for group in groups if group["params"]]
-    if recipe.optimiser == "sgd":
-        return optim.SGD(
-            groups, recipe.learning_rate, momentum=recipe.momentum, nesterov=recipe.momentum > 0, fused=True
-        )
-    kind = optim.Adam if recipe.optimiser == "adam" else optim.AdamW
-    return kind(groups, recipe.learning_rate, betas=(recipe.momentum, 0.999), fused=True)
-
-
-def _restore(
-    module: nn.Module,
-    optimiser: torch.optim.Optimizer,
-    checkpoint: dict[str, Any],
-    progress: _Progress,
-    folder: RunFolder,
-) -> None:
-    try:
-        module.load_state_dict(checkpoint["model"])
-        optimiser.load_state_dict(checkpoint["optimiser"])
-        for name, value in checkpoint["progress"].items():
-            setattr(progress, name, value)
-    except (KeyError, RuntimeError, ValueError, TypeError, AttributeError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise InputError(f"the checkpoint in {folder.path} does not belong to its recipe ({reason})") from None
 
 
 def _batches(images: int, batch_size: int) -> int:

@@ -30,10 +30,10 @@ def build_network(recipe: Recipe, classes: int) -> tuple[nn.Module, dict[str, Sc
     for option in options(network):
         if option.name == "num_classes":
             if option.parse(chosen.get("num_classes", classes)) != classes:
-                raise InputError(f"{recipe.dataset} has {classes} classes: leave num_classes out, it follows the dataset")
+                raise InputError(f"num_classes must be {classes}, as {recipe.dataset} has: leave it out")
             chosen["num_classes"] = classes
     torch.manual_seed(recipe.seed)
-    module = build(network, recipe.input, **chosen)
+    module = build(network, recipe.input, "cpu", **chosen)
     _check_outputs(module, recipe.input or network.input, classes, network.name)
     return module, chosen
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import difflib
+import os
 import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal, get_args, get_type_hints
 
-from explorer.architectures.options import Scalar
+from explorer.architectures.options import Option, Scalar
 from explorer.errors import InputError
 
 Optimiser = Literal["sgd", "adam", "adamw"]
@@ -74,6 +75,9 @@ class Recipe:
                 raise InputError(f"{name} must be one of {', '.join(choices)}, not {getattr(self, name)!r}")
         if self.input is not None and (len(self.input) != 3 or min(self.input) < 1 or self.input[0] not in (1, 3)):
             raise InputError(f"input must be channels (1 or 3), height and width, not {self.input}")
+        for name, value in self.options.items():
+            if not isinstance(value, int | float | bool | str):
+                raise InputError(f"options: {name} must be a number, text, true or false, not {value!r}")
 
     def to_toml(self) -> str:
         """Returns the recipe as TOML; settings that are None are left out."""
@@ -106,16 +110,11 @@ def from_mapping(values: Mapping[str, Any], origin: str = "the recipe") -> Recip
 
 
 def _convert(name: str, value: object, kind: type) -> object:
-    if kind is str and not isinstance(value, str):
+    if kind is not str:
+        low, high = _RANGES[name]
+        return Option(name, kind, kind(), low, high).parse(value)
+    if not isinstance(value, str) or "\0" in value:
         raise InputError(f"{name} must be text, not {value!r}")
-    if kind in (int, float):
-        try:
-            number = float(value)  # type: ignore[arg-type]
-        except (TypeError, ValueError):
-            raise InputError(f"{name} must be a number, not {value!r}") from None
-        if kind is int and number != int(number if abs(number) < 1e18 else 0):
-            raise InputError(f"{name} must be a whole number, not {value!r}")
-        return kind(number)
     return value
 
 
@@ -123,10 +122,9 @@ def _input(value: object) -> tuple[int, int, int] | None:
     if value is None:
         return None
     parts = value.split(",") if isinstance(value, str) else value
-    try:
-        channels, height, width = (int(part) for part in parts)  # type: ignore[attr-defined]
-    except (TypeError, ValueError):
-        raise InputError(f"input must be channels, height and width (1,32,32), not {value!r}") from None
+    if not isinstance(parts, list | tuple) or len(parts) != 3:
+        raise InputError(f"input must be channels, height and width (1,32,32), not {value!r}")
+    channels, height, width = (int(Option("input", int, 1).parse(part)) for part in parts)
     return channels, height, width
 
 
@@ -136,14 +134,18 @@ def load_recipe(path: Path) -> Recipe:
     Raises:
         InputError: it cannot be read, is no TOML or no recipe.
     """
+    if not os.path.isfile(path):  # a named pipe would be waited for without end
+        raise InputError(f"{path} is not a file: give the path of a recipe")
     try:
         if path.stat().st_size > 1_000_000:
             raise InputError(f"{path} is too large for a recipe")
         return from_mapping(tomllib.loads(path.read_text(encoding="utf-8")), str(path))
+    except InputError:
+        raise
     except OSError as error:
         raise InputError(f"the recipe {path} cannot be read: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} is not a TOML file: {error}") from None
+    except (ValueError, RecursionError) as error:  # numbers of thousands of digits, a thousand nested lists
+        raise InputError(f"{path} is not a TOML file that can be read: {error}") from None
 
 
 def change(recipe: Recipe, settings: Mapping[str, str]) -> Recipe:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import re
+import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -13,7 +15,8 @@ from typing import Any
 
 from explorer.errors import InputError
 from explorer.tasks.weights_file import ModelSpec, save_weights
-from explorer.training.events import Event, to_document
+from explorer.training.errors import TrainingError
+from explorer.training.events import Epoch, Event, Finished, Started, Steps, from_document, to_document
 from explorer.training.recipe import Recipe, load_recipe
 
 RECIPE, METRICS, LAST, BEST = "recipe.toml", "metrics.jsonl", "last.ckpt", "best.safetensors"
@@ -44,6 +47,37 @@ class RunSummary:
     has_weights: bool
 
 
+def _make_folder(recipe: Recipe) -> Path:
+    """Makes a folder that nothing else uses, named by time, network and dataset."""
+    stamp = datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
+    label = re.sub(r"[^A-Za-z0-9_.-]+", "_", f"{Path(recipe.architecture).name}_{recipe.dataset}")[:100]
+    path = runs_folder() / f"{stamp}_{label}"
+    number = 1
+    while True:
+        try:
+            path.mkdir(parents=True)
+        except FileExistsError:
+            number += 1
+            path = path.with_name(f"{stamp}_{label}_{number}")
+        else:
+            return path
+
+
+def _unwritable(path: Path, error: Exception) -> TrainingError:
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, OSError):  # torch covers what the system said
+        cause = cause.__context__
+    reason = (cause.strerror if cause else "") or " ".join(str(error).split())
+    return TrainingError(f"{path} cannot be written ({reason}): see that its folder is there and the disk has room")
+
+
+def _is_before(event: Event, epochs: int, step: int) -> bool:
+    if isinstance(event, Epoch):
+        return event.epoch <= epochs
+    # A start at this very step is one that came to nothing: the next one takes its place.
+    return (isinstance(event, Steps) and event.step <= step) or (isinstance(event, Started) and event.step < step)
+
+
 class RunFolder:
     """One run's folder."""
 
@@ -61,23 +95,42 @@ class RunFolder:
         Raises:
             InputError: the folder cannot be made or holds a run already.
         """
-        if path is None:
-            stamp = datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
-            label = re.sub(r"[^A-Za-z0-9_.-]+", "_", f"{Path(recipe.architecture).name}_{recipe.dataset}")
-            path = runs_folder() / f"{stamp}_{label}"
-            for number in range(2, 1000):
-                if not path.exists():
-                    break
-                path = path.with_name(f"{stamp}_{label}_{number}")
-        if (path / RECIPE).exists():
-            raise InputError(f"{path} holds a run already: resume it or name another folder")
         try:
-            path.mkdir(parents=True, exist_ok=True)
-            folder = cls(path)
+            if path is not None and (path / RECIPE).exists():
+                raise InputError(f"{path} holds a run already: resume it or name another folder")
+            folder = cls(path or _make_folder(recipe))
+            folder.path.mkdir(parents=True, exist_ok=True)
             folder._replace(RECIPE, lambda target: target.write_text(recipe.to_toml(), encoding="utf-8"))
         except OSError as error:
-            raise InputError(f"the run folder {path} cannot be written: {error.strerror}") from None
+            raise InputError(
+                f"the run folder {path or runs_folder()} cannot be made ({error.strerror or error}): name another one"
+            ) from None
+        except TrainingError as error:
+            raise InputError(str(error)) from None
         return folder
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Keeps a second training out of the folder; the system ends the lock with the process, however that ends.
+
+        Raises:
+            InputError: the run is being trained already, or the folder is not there.
+        """
+        try:
+            file = (self.path / RECIPE).open(encoding="utf-8")
+        except OSError as error:
+            raise InputError(f"{self.path} is not the folder of a run ({error.strerror}): start a new run") from None
+        with file:
+            if sys.platform != "win32":
+                import fcntl
+
+                try:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    raise InputError(f"the run in {self.path} is being trained already: stop it there first") from None
+                except OSError:  # a file system without locks
+                    pass
+            yield
 
     @property
     def recipe(self) -> Recipe:
@@ -86,48 +139,60 @@ class RunFolder:
         Raises:
             InputError: the folder holds no readable recipe.
         """
-        if not (self.path / RECIPE).is_file():
+        if not os.path.isfile(self.path / RECIPE):  # says no where Path.is_file would raise, for too long a name
             raise InputError(f"{self.path} is not the folder of a run: it has no {RECIPE}")
         return load_recipe(self.path / RECIPE)
 
     def _replace(self, name: str, write: Callable[[Path], object]) -> None:
-        """Writes a file under another name, makes sure it is on the disk, and renames it into place."""
+        """Writes a file under another name, makes sure it is on the disk, and renames it into place.
+
+        Raises:
+            TrainingError: it cannot be written; the file is what it was before.
+        """
         target, partial = self.path / name, self.path / f"{name}.part"
         try:
             write(partial)
             with partial.open("rb+") as file:
                 os.fsync(file.fileno())
             os.replace(partial, target)
-        except BaseException:
-            partial.unlink(missing_ok=True)
-            raise
+        except Exception as error:  # torch and safetensors have exceptions of their own for a full disk
+            raise _unwritable(target, error) from error
+        finally:
+            with suppress(OSError):
+                partial.unlink()
 
     def save_checkpoint(self, state: dict[str, Any]) -> None:
         """Writes `last.ckpt`, from which the run can be resumed."""
         import torch
 
-        self._replace(LAST, lambda target: torch.save(state, target))
+        def write(target: Path) -> None:
+            with target.open("wb") as file:  # given a path, torch would not tell why it cannot write
+                torch.save(state, file)
 
-    def load_checkpoint(self) -> dict[str, Any]:
-        """Reads `last.ckpt` without executing anything in it.
+        self._replace(LAST, write)
+
+    def load_checkpoint(self) -> dict[str, Any] | None:
+        """Reads `last.ckpt` without executing anything in it; None where the run ended before its first one.
 
         Raises:
-            InputError: there is none, or it is damaged or holds more than tensors and plain values.
+            InputError: it is gone or damaged, or holds more than tensors and plain values.
         """
-        import pickle
-
         import torch
 
         path = self.path / LAST
         try:
             state = torch.load(path, map_location="cpu", weights_only=True)
         except FileNotFoundError:
-            raise InputError(f"{self.path} has no {LAST} to resume from: start a new run") from None
-        except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, KeyError, ValueError) as error:
-            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise InputError(f"{path} is not a checkpoint of this program, nothing was loaded ({reason})") from None
+            # The first checkpoint follows the first epoch. A run that is killed before it begins anew.
+            if sum(event["event"] == "epoch" for event in self.metrics()) > 1:
+                raise InputError(f"{self.path} has lost its {LAST}, to resume from: start a new run") from None
+            return None
+        except Exception:  # whatever a damaged file makes torch raise
+            state = None
         if not isinstance(state, dict) or state.get("version") != 1:
-            raise InputError(f"{path} is not a checkpoint of this program")
+            raise InputError(
+                f"{path} is damaged or not a checkpoint of this program, nothing was loaded: start a new run"
+            )
         return state
 
     def save_best(self, weights: dict[str, Any], spec: ModelSpec) -> None:
@@ -135,28 +200,48 @@ class RunFolder:
         self._replace(BEST, lambda target: save_weights(target, weights, spec))
 
     def append(self, event: Event) -> None:
-        """Adds an event to the metrics."""
-        with (self.path / METRICS).open("a", encoding="utf-8") as file:
-            file.write(json.dumps(to_document(event)) + "\n")
+        """Adds an event to the metrics.
+
+        Raises:
+            TrainingError: it cannot be written.
+        """
+        path = self.path / METRICS
+        try:
+            with path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(to_document(event)) + "\n")
+        except OSError as error:
+            raise _unwritable(path, error) from error
 
     def metrics(self) -> Iterator[dict[str, Any]]:
-        """Yields the events so far; a line that a crash cut short is left out."""
+        """Yields the events so far; a line that a crash cut short is left out.
+
+        Raises:
+            InputError: they cannot be read.
+        """
+        path = self.path / METRICS
         try:
-            with (self.path / METRICS).open(encoding="utf-8", errors="replace") as file:
+            with path.open(encoding="utf-8", errors="replace") as file:
                 for line in file:
                     try:
                         event = json.loads(line)
-                    except ValueError:
+                    except (ValueError, RecursionError):
                         continue
                     if isinstance(event, dict) and "event" in event:
                         yield event
         except FileNotFoundError:
             return
+        except OSError as error:
+            raise InputError(f"{path} cannot be read ({error.strerror}): start a new run") from None
 
-    def rewind(self, step: int) -> None:
-        """Drops what the metrics tell of later steps: those are trained again."""
-        kept = [event for event in self.metrics() if event.get("step", 0) <= step and event["event"] != "finished"]
-        text = "".join(json.dumps(event) + "\n" for event in kept)
+    def rewind(self, epochs: int, step: int) -> None:
+        """Drops what the metrics tell of later steps: those are trained again.
+
+        Args:
+            epochs: epochs that are complete.
+            step: steps that are done.
+        """
+        kept = [event for event in map(from_document, self.metrics()) if event and _is_before(event, epochs, step)]
+        text = "".join(json.dumps(to_document(event)) + "\n" for event in kept)
         self._replace(METRICS, lambda target: target.write_text(text, encoding="utf-8"))
 
     def summary(self) -> RunSummary:
@@ -166,9 +251,10 @@ class RunFolder:
             InputError: the folder holds no readable recipe.
         """
         recipe = self.recipe
-        epochs = [event for event in self.metrics() if event["event"] in ("epoch", "finished")]
-        finished = any(event["event"] == "finished" for event in epochs)
-        accuracies = [event["validation_accuracy"] for event in epochs if "validation_accuracy" in event]
+        # Most lines tell of steps, and are of no interest here.
+        events = [from_document(event) for event in self.metrics() if event["event"] in ("epoch", "finished")]
+        accuracies = [event.validation_accuracy for event in events if isinstance(event, Epoch)]
+        finished = any(isinstance(event, Finished) for event in events)
         return RunSummary(
             path=str(self.path),
             name=self.path.name,
@@ -178,7 +264,7 @@ class RunFolder:
             epochs_done=len(accuracies),
             best_accuracy=max(accuracies, default=None),
             finished=finished,
-            resumable=not finished and (self.path / LAST).is_file(),
+            resumable=not finished and ((self.path / LAST).is_file() or len(accuracies) <= 1),
             has_weights=(self.path / BEST).is_file(),
         )
 
@@ -188,7 +274,7 @@ def list_runs() -> list[RunSummary]:
     folder = runs_folder()
     summaries = []
     for path in sorted(folder.iterdir(), reverse=True) if folder.is_dir() else []:
-        if (path / RECIPE).is_file():
+        if os.path.isfile(path / RECIPE):
             try:
                 summaries.append(RunFolder(path).summary())
             except InputError:

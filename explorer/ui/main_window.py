@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QByteArray, QEvent, QMimeData, QSettings, QSize, Qt, QTimer
+from PySide6.QtCore import QByteArray, QEvent, QMimeData, QSettings, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import (
     QAction,
     QActionGroup,
@@ -14,6 +14,7 @@ from PySide6.QtGui import (
     QDragEnterEvent,
     QDragMoveEvent,
     QDropEvent,
+    QGuiApplication,
     QImage,
     QKeySequence,
 )
@@ -52,6 +53,9 @@ ABOUT = """<h3>Architecture Explorer</h3><p>Look up, inspect, train and try conv
 class MainWindow(QMainWindow):
     """Everything the user sees. Pages other than the first are made when they are first needed."""
 
+    closed = Signal()
+    """The last thread has ended; Qt itself takes no notice when a window closes that was hidden before."""
+
     def __init__(self, settings: QSettings) -> None:
         super().__init__()
         self.setWindowTitle("Architecture Explorer")
@@ -76,6 +80,7 @@ class MainWindow(QMainWindow):
         self._closing = QTimer(self)
         self._closing.setInterval(50)
         self._closing.timeout.connect(self.close)
+        QGuiApplication.styleHints().colorSchemeChanged.connect(self._system_scheme_changed)
         self.resize(QSize(1280, 800))
         geometry = settings.value("window/geometry")
         if isinstance(geometry, QByteArray):
@@ -328,12 +333,16 @@ class MainWindow(QMainWindow):
         application = QApplication.instance()
         if isinstance(application, QApplication):
             apply_theme(application, str(action.data()))
-            self._paint_icons()
 
     def changeEvent(self, event: QEvent) -> None:
         super().changeEvent(event)
-        if event.type() == QEvent.Type.ThemeChange:
+        if event.type() == QEvent.Type.PaletteChange and hasattr(self, "_buttons"):
             self._paint_icons()
+
+    def _system_scheme_changed(self) -> None:
+        application = QApplication.instance()
+        if isinstance(application, QApplication) and self.settings.value("window/theme", "system") == "system":
+            apply_theme(application)
 
     def _about(self) -> None:
         QMessageBox.about(self, "About Architecture Explorer", ABOUT)
@@ -347,6 +356,7 @@ class MainWindow(QMainWindow):
         if all(ended):
             self._closing.stop()
             event.accept()
+            self.closed.emit()
             return
         event.ignore()
         self.hide()

@@ -9,18 +9,46 @@ from PySide6.QtWidgets import QApplication, QWidget
 
 from explorer.resources import resource
 
-SCHEMES = {"system": Qt.ColorScheme.Unknown, "light": Qt.ColorScheme.Light, "dark": Qt.ColorScheme.Dark}
-ACCENT = QColor("#2f6fde")
+SCHEMES = ("system", "light", "dark")
+Role = QPalette.ColorRole
+
+_COLOURS = {
+    Role.Window: ("#f3f4f6", "#23262b"),
+    Role.WindowText: ("#1b1d21", "#e6e8eb"),
+    Role.Base: ("#ffffff", "#1a1c20"),
+    Role.AlternateBase: ("#f5f7fa", "#202328"),
+    Role.Text: ("#1b1d21", "#e6e8eb"),
+    Role.Button: ("#eceef1", "#2e3238"),
+    Role.ButtonText: ("#1b1d21", "#e6e8eb"),
+    Role.PlaceholderText: ("#6b7280", "#9aa1aa"),
+    Role.Light: ("#ffffff", "#3a3f47"),
+    Role.Midlight: ("#e3e6ea", "#343941"),
+    Role.Mid: ("#c3c8cf", "#474d56"),
+    Role.Dark: ("#9aa1aa", "#15171a"),
+    Role.Shadow: ("#6b7280", "#0e0f11"),
+    Role.ToolTipBase: ("#ffffff", "#2e3238"),
+    Role.ToolTipText: ("#1b1d21", "#e6e8eb"),
+    Role.BrightText: ("#b3261e", "#ff6b61"),
+    Role.Highlight: ("#2f6fde", "#3b78e7"),
+    Role.HighlightedText: ("#ffffff", "#ffffff"),
+    Role.Link: ("#1f5fc9", "#8ab4ff"),
+    Role.Accent: ("#2f6fde", "#3b78e7"),
+}
+"""Light and dark colour of each role."""
+_DISABLED = ("#9aa1aa", "#70767f")
 
 
 def apply_theme(application: QApplication, scheme: str = "system") -> None:
-    """Sets style, colour scheme and style sheet; `scheme` is a key of `SCHEMES`."""
+    """Sets style, palette and style sheet; `scheme` is one of `SCHEMES`."""
+    dark = scheme == "dark" or (scheme != "light" and application.styleHints().colorScheme() == Qt.ColorScheme.Dark)
     application.setStyle("Fusion")
-    application.styleHints().setColorScheme(SCHEMES.get(scheme, Qt.ColorScheme.Unknown))
-    palette = application.palette()
-    palette.setColor(QPalette.ColorRole.Highlight, ACCENT)
-    palette.setColor(QPalette.ColorRole.HighlightedText, QColor("white"))
-    palette.setColor(QPalette.ColorRole.Link, QColor("#7aa7ff") if is_dark() else ACCENT)
+    # Qt asks the desktop for a dark palette, and not every desktop has one; so both are our own.
+    palette = QPalette()
+    for role, colours in _COLOURS.items():
+        palette.setColor(role, QColor(colours[dark]))
+    for role in (Role.WindowText, Role.Text, Role.ButtonText):
+        palette.setColor(QPalette.ColorGroup.Disabled, role, QColor(_DISABLED[dark]))
+    application.setStyleSheet("")  # a palette does not reach widgets that a style sheet has polished
     application.setPalette(palette)
     application.setStyleSheet(resource("theme.qss").read_text(encoding="utf-8"))
 
@@ -28,9 +56,7 @@ def apply_theme(application: QApplication, scheme: str = "system") -> None:
 def is_dark() -> bool:
     """Returns whether text is lighter than what is behind it."""
     palette = QGuiApplication.palette()
-    return (
-        palette.color(QPalette.ColorRole.WindowText).lightness() > palette.color(QPalette.ColorRole.Window).lightness()
-    )
+    return palette.color(Role.WindowText).lightness() > palette.color(Role.Window).lightness()
 
 
 def icon(name: str, widget: QWidget) -> QIcon:
@@ -38,8 +64,8 @@ def icon(name: str, widget: QWidget) -> QIcon:
     source = resource("icons", f"{name}.svg").read_text(encoding="utf-8")
     result = QIcon()
     for state, role in (
-        (QIcon.State.Off, QPalette.ColorRole.WindowText),
-        (QIcon.State.On, QPalette.ColorRole.HighlightedText),
+        (QIcon.State.Off, Role.WindowText),
+        (QIcon.State.On, Role.HighlightedText),
     ):
         colour = widget.palette().color(role).name()
         renderer = QSvgRenderer(QByteArray(source.replace("currentColor", colour).encode()))

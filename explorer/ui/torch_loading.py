@@ -34,15 +34,12 @@ def load_torch() -> Engine:
     """Imports torch, torchvision and timm once and gets their first use over with; not for the GUI thread."""
     with _lock:
         if not _loaded:
-            interval = sys.getswitchinterval()
-            sys.setswitchinterval(0.001)  # the window gets its turn more often while modules are executed
             gc.disable()
             try:
                 _loaded.append(_load())
             finally:
                 gc.freeze()  # what is loaded stays: later collections need not look at it
                 gc.enable()
-                sys.setswitchinterval(interval)
         return _loaded[0]
 
 

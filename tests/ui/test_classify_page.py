@@ -31,9 +31,9 @@ def page(qtbot: QtBot) -> Iterator[ClassifyPage]:
     page = ClassifyPage()
     qtbot.addWidget(page)
     page.resize(1000, 600)
-    page.show()
-    page.activateWindow()
-    qtbot.waitExposed(page)
+    with qtbot.waitActive(page):
+        page.show()
+        page.activateWindow()
     yield page
     assert page.stop()
     assert not any(thread.isRunning() for thread in page.findChildren(QThread))
@@ -207,6 +207,8 @@ def test_another_network_classifies_everything_anew(
     assert headlines(page) == ["cats 1"] * 4
     chooser.setCurrentText("Dogs")
     chooser.activated.emit(chooser.currentIndex())
+    qtbot.waitUntil(lambda: "dogs 2" in headlines(page), timeout=WAIT)
+    assert "cats 1" not in headlines(page)
     qtbot.waitUntil(lambda: headlines(page) == ["dogs 2"] * 4, timeout=WAIT)
     assert chooser.currentText() == "Dogs"
 

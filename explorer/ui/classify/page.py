@@ -111,10 +111,10 @@ class ClassifyPage(QWidget):
         self._banner.hide()
         self._forget_questions()
         if self._classifier is not None and model == self._model:
+            self._models.show_model(model)
             self._classify_rest()
         else:
-            self._loading = (self._classifying.ask(load_model, model), model)
-        self._models.show_model(model)
+            self._load(model)
         self._show_progress()
 
     def stop(self) -> bool:
@@ -210,9 +210,13 @@ class ClassifyPage(QWidget):
         if self._classifier is not None and self._loading is None:
             self._ask(self._images.items[row:])
         elif self._loading is None:
-            self.choose_model(self._model)
+            self._load(self._model)
         self._show_progress()
         return row
+
+    def _load(self, model: str) -> None:
+        self._loading = (self._classifying.ask(load_model, model), model)
+        self._models.show_model(model)
 
     def _ask(self, items: Iterable[Item]) -> None:
         for item in items:
@@ -224,7 +228,7 @@ class ClassifyPage(QWidget):
         for item in rest:
             self._images.change(item.key, waiting=True)
         if self._classifier is None:
-            self.choose_model(self._model)
+            self._load(self._model)
         else:
             self._ask(rest)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import (
     QColor,
@@ -16,6 +18,7 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QGraphicsItem, QStyleOptionGraphicsItem, QWidget
 
+from explorer.inspection.layered_layout import Curve
 from explorer.inspection.layout import BUTTON, TEXT_MARGIN, Box, Flow, Font, Label, Lettering, Wire
 from explorer.inspection.notation import Kind
 from explorer.inspection.outline import Node
@@ -28,6 +31,8 @@ _WIRES, _MARKED_WIRES, _NODES, _LABELS = 1000.0, 1001.0, 2000.0, 3000.0
 """What lies above what; open groups lie below, each at its depth."""
 _CORNER = 5.0
 _ARROW = 6.0
+_PIECE = 12
+"""Curves that are painted together."""
 _REACH = 0.7
 """How far a bend goes on in its first direction, as a share of its length along the flow."""
 
@@ -266,14 +271,20 @@ class WireItem(QGraphicsItem):
     def __init__(self, wire: Wire, tooltip: str, flow: Flow, tones: Tones) -> None:
         super().__init__()
         self.wire = wire
-        self.setToolTip(tooltip)
         self.marked = False
         self._tones = tones
-        self._path, self._heads = _path(wire, flow), _arrow_heads(wire, flow)
+        # Of a line that is much longer than the view only the pieces in view are painted.
+        pieces = [_path(wire.curves[start : start + _PIECE], flow) for start in range(0, len(wire.curves), _PIECE)]
+        self._pieces = [(path.controlPointRect().adjusted(-2.0, -2.0, 2.0, 2.0), path) for path in pieces]
+        self._heads = _arrow_heads(wire, flow)
+        self._bounds = QRectF()
+        for bounds, _ in self._pieces:
+            self._bounds |= bounds.adjusted(-_ARROW, -_ARROW, _ARROW, _ARROW)
         self._shape: QPainterPath | None = None  # made when the mouse first rests near
-        self._bounds = self._path.controlPointRect().adjusted(-_ARROW, -_ARROW, _ARROW, _ARROW)
+        self.setToolTip(tooltip)
         self.setZValue(_WIRES)
         self.setAcceptedMouseButtons(Qt.MouseButton.NoButton)
+        self.setFlag(QGraphicsItem.GraphicsItemFlag.ItemUsesExtendedStyleOption)
 
     def mark(self, marked: bool) -> None:
         if self.marked != marked:
@@ -288,7 +299,9 @@ class WireItem(QGraphicsItem):
         if self._shape is None:
             stroker = QPainterPathStroker()
             stroker.setWidth(6.0)
-            self._shape = stroker.createStroke(self._path)
+            self._shape = QPainterPath()
+            for _, path in self._pieces:
+                self._shape.addPath(stroker.createStroke(path))
         return self._shape
 
     def paint(self, painter: QPainter, option: QStyleOptionGraphicsItem, widget: QWidget | None = None) -> None:
@@ -299,7 +312,10 @@ class WireItem(QGraphicsItem):
         pen.setCapStyle(Qt.PenCapStyle.RoundCap)
         painter.setPen(pen)
         painter.setBrush(Qt.BrushStyle.NoBrush)
-        painter.drawPath(self._path)
+        exposed = option.exposedRect
+        for bounds, path in self._pieces:
+            if bounds.intersects(exposed):
+                painter.drawPath(path)
         if detail >= _ROUND_FROM:
             painter.setPen(Qt.PenStyle.NoPen)
             painter.setBrush(colour)
@@ -307,9 +323,9 @@ class WireItem(QGraphicsItem):
                 painter.drawPolygon(head)
 
 
-def _path(wire: Wire, flow: Flow) -> QPainterPath:
+def _path(curves: Sequence[Curve], flow: Flow) -> QPainterPath:
     path = QPainterPath()
-    for x1, y1, x2, y2 in wire.curves:
+    for x1, y1, x2, y2 in curves:
         path.moveTo(x1, y1)
         if x1 == x2 or y1 == y2:
             path.lineTo(x2, y2)
@@ -333,26 +349,37 @@ def _arrow_heads(wire: Wire, flow: Flow) -> list[QPolygonF]:
     return heads
 
 
-class LabelItem(QGraphicsItem):
-    """A tensor's shape on its line."""
+class LabelsItem(QGraphicsItem):
+    """The shapes of all tensors on their lines: one item, since most pictures are too small to read most of them."""
 
-    def __init__(self, label: Label, ground: QColor, tones: Tones, fonts: Fonts) -> None:
+    def __init__(self, labels: Sequence[Label], grounds: Sequence[QColor], tones: Tones, fonts: Fonts) -> None:
         super().__init__()
-        self._text, self._tones, self._font = label.text, tones, fonts.label
-        self._ground = QColor(ground)
-        self._ground.setAlphaF(0.85)
-        self._rect = QRectF(-label.width / 2, -label.height / 2, label.width, label.height)
-        self.setPos(label.x, label.y)
+        self._tones, self._font = tones, fonts.label
+        self._labels: list[tuple[QRectF, QColor, str]] = []
+        self._bounds = QRectF()
+        for label, ground in zip(labels, grounds, strict=True):
+            rect = QRectF(label.x - label.width / 2, label.y - label.height / 2, label.width, label.height)
+            plate = QColor(ground)
+            plate.setAlphaF(0.85)
+            self._labels.append((rect, plate, label.text))
+            self._bounds |= rect
         self.setZValue(_LABELS)
         self.setAcceptedMouseButtons(Qt.MouseButton.NoButton)
+        self.setFlag(QGraphicsItem.GraphicsItemFlag.ItemUsesExtendedStyleOption)
 
     def boundingRect(self) -> QRectF:
-        return self._rect
+        return self._bounds
+
+    def shape(self) -> QPainterPath:
+        return QPainterPath()  # the mouse does not meet it
 
     def paint(self, painter: QPainter, option: QStyleOptionGraphicsItem, widget: QWidget | None = None) -> None:
         if option.levelOfDetailFromTransform(painter.worldTransform()) < _LABELS_FROM:
             return
-        painter.fillRect(self._rect, self._ground)
         painter.setPen(self._tones.label)
         painter.setFont(self._font)
-        painter.drawText(self._rect, Qt.AlignmentFlag.AlignCenter, self._text)
+        exposed = option.exposedRect
+        for rect, plate, text in self._labels:
+            if rect.intersects(exposed):
+                painter.fillRect(rect, plate)
+                painter.drawText(rect, Qt.AlignmentFlag.AlignCenter, text)

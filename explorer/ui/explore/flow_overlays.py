@@ -34,6 +34,11 @@ class FlowNote(_Overlay):
         row.addWidget(self._text)
         row.addWidget(self.button)
 
+    @property
+    def text(self) -> str:
+        """What it says."""
+        return self._text.text()
+
     @Slot()
     def show_busy(self) -> None:
         """Shows the note with its button."""

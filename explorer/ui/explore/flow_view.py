@@ -60,6 +60,7 @@ class FlowView(QGraphicsView):
         # Room all around: any point of the picture can come to any place of the view.
         room = max(content.width(), content.height(), 4000.0)
         scene.setSceneRect(content.adjusted(-room, -room, room, room))
+        scene.setParent(self)
         self.setScene(scene)
         self.centerOn(centre)
         old.deleteLater()
@@ -96,7 +97,7 @@ class FlowView(QGraphicsView):
         content, size = self._content, self.viewport().size()
         tall = content.width() / size.width() <= content.height() / size.height()
         room = size.width() / (content.width() + 24.0) if tall else size.height() / (content.height() + 24.0)
-        self._set_scale(max(READABLE, min(0.9, room)))
+        self._set_scale(max(READABLE, min(0.8, room)))
         if tall:
             self.keep(QPointF(content.center().x(), content.top() - 8.0), QPointF(size.width() / 2, 0.0))
         else:

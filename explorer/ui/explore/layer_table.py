@@ -9,7 +9,6 @@ from PySide6.QtCore import (
     QItemSelectionModel,
     QModelIndex,
     QPersistentModelIndex,
-    QSortFilterProxyModel,
     Qt,
     QTimer,
     Signal,
@@ -51,73 +50,90 @@ TOOLTIPS = {
     Col.MEMORY: "Bytes of new output for one image in 32 bits; 0 for operations in place and views",
     Col.FIELD: "Receptive field: input pixels that one cell of the output sees",
 }
-RIGHT = (Col.INDEX, Col.PARAMS, Col.MACS, Col.SHARE, Col.MEMORY, Col.FIELD)
+RIGHT = frozenset((Col.INDEX, Col.PARAMS, Col.MACS, Col.SHARE, Col.MEMORY, Col.FIELD))
+_LEFT = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
+_RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
 
 
 class LayerModel(QAbstractTableModel):
-    """Layers as rows; `UserRole` is what a column sorts by."""
+    """Layers as rows. It filters and sorts itself: a proxy would ask for every cell, one call each."""
 
     def __init__(self, parent: QWidget) -> None:
         super().__init__(parent)
         self.layers: tuple[Layer, ...] = ()
         self._texts: list[tuple[str, ...]] = []
-        self._macs = 0
+        self.shown: list[int] = []
+        """Indices of the layers that pass the filter, in the order of the rows."""
+        self._words: list[str] = []
+        self._column = Col.INDEX
+        self._descending = False
 
     def set_anatomy(self, anatomy: Anatomy | None) -> None:
         self.beginResetModel()
         self.layers = anatomy.layers if anatomy else ()
-        self._macs = anatomy.macs if anatomy else 0
-        self._texts = [self._text(layer) for layer in self.layers]
+        macs = anatomy.macs if anatomy else 0
+        self._texts = [_texts(layer, macs) for layer in self.layers]
+        self._arrange()
         self.endResetModel()
 
-    def _text(self, layer: Layer) -> tuple[str, ...]:
-        return (
-            str(layer.index),
-            layer.name,
-            layer.type,
-            hyperparameter_text(layer),
-            layer.inputs_label,
-            layer.output_label if layer.executed else "not run",
-            f"{layer.params:,}" if layer.params else "",
-            f"{layer.macs:,}" if layer.macs else "",
-            f"{100 * layer.macs / self._macs:.1f}" if layer.macs else "",
-            short_bytes(layer.activation_bytes) if layer.activation_bytes else "",
-            field_text(layer.receptive_field),
-        )
+    def search(self, text: str) -> None:
+        """Keeps the layers whose name, type or settings hold every word."""
+        self.beginResetModel()
+        self._words = text.lower().split()
+        self._arrange()
+        self.endResetModel()
 
-    def text(self, row: int) -> tuple[str, ...]:
+    def sort(self, column: int, order: Qt.SortOrder = Qt.SortOrder.AscendingOrder) -> None:
+        self.beginResetModel()
+        self._column, self._descending = Col(column), order == Qt.SortOrder.DescendingOrder
+        self._arrange()
+        self.endResetModel()
+
+    def _arrange(self) -> None:
+        words = self._words
+        found = range(len(self.layers))
+        if words:
+            names = [" ".join(texts[Col.NAME : Col.INPUT]).lower() for texts in self._texts]
+            self.shown = [index for index in found if all(word in names[index] for word in words)]
+        else:
+            self.shown = list(found)
+        if self._column != Col.INDEX or self._descending:
+            self.shown.sort(key=self._sort_key, reverse=self._descending)
+
+    def _sort_key(self, index: int) -> tuple[float, str]:
+        layer, column = self.layers[index], self._column
+        numbers = {
+            Col.INDEX: index,
+            Col.PARAMS: layer.params,
+            Col.MACS: layer.macs,
+            Col.SHARE: layer.macs,
+            Col.MEMORY: layer.activation_bytes,
+            Col.FIELD: layer.receptive_field.size[0] if layer.receptive_field else 0,
+        }
+        return (numbers[column], "") if column in numbers else (0, self._texts[index][column].lower())
+
+    def texts(self, row: int) -> tuple[str, ...]:
         """Returns a row as it is shown."""
-        return self._texts[row]
+        return self._texts[self.shown[row]]
 
     def rowCount(self, parent: Index | None = None) -> int:
-        return 0 if parent is not None and parent.isValid() else len(self.layers)
+        return 0 if parent is not None and parent.isValid() else len(self.shown)
 
     def columnCount(self, parent: Index | None = None) -> int:
         return len(Col)
 
     def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> object:
-        column, layer = Col(index.column()), self.layers[index.row()]
+        column = index.column()
         if role == Qt.ItemDataRole.DisplayRole:
-            return self._texts[index.row()][column]
+            return self._texts[self.shown[index.row()]][column]
         if role == Qt.ItemDataRole.TextAlignmentRole:
-            side = Qt.AlignmentFlag.AlignRight if column in RIGHT else Qt.AlignmentFlag.AlignLeft
-            return side | Qt.AlignmentFlag.AlignVCenter
+            return _RIGHT if column in RIGHT else _LEFT
         if role == Qt.ItemDataRole.UserRole:
-            return self._sort_key(layer, column)
+            return self.layers[self.shown[index.row()]]
         if role == Qt.ItemDataRole.ToolTipRole:
-            return settings_text(layer) if column == Col.SETTINGS else self._texts[index.row()][column]
+            layer = self.layers[self.shown[index.row()]]
+            return settings_text(layer) if column == Col.SETTINGS else self._texts[layer.index][column]
         return None
-
-    def _sort_key(self, layer: Layer, column: Col) -> object:
-        if column in (Col.MACS, Col.SHARE):
-            return float(layer.macs)  # a signed 32-bit int of Qt would overflow
-        keys = {
-            Col.INDEX: layer.index,
-            Col.PARAMS: float(layer.params),
-            Col.MEMORY: float(layer.activation_bytes),
-            Col.FIELD: layer.receptive_field.size[0] if layer.receptive_field else 0,
-        }
-        return keys.get(column, self._texts[layer.index][column].lower())
 
     def headerData(self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole) -> object:
         if orientation != Qt.Orientation.Horizontal:
@@ -127,28 +143,24 @@ class LayerModel(QAbstractTableModel):
         if role == Qt.ItemDataRole.ToolTipRole:
             return TOOLTIPS.get(Col(section))
         if role == Qt.ItemDataRole.TextAlignmentRole:
-            side = Qt.AlignmentFlag.AlignRight if section in RIGHT else Qt.AlignmentFlag.AlignLeft
-            return side | Qt.AlignmentFlag.AlignVCenter
+            return _RIGHT if section in RIGHT else _LEFT
         return None
 
 
-class _Filter(QSortFilterProxyModel):
-    """Keeps layers whose name, type or settings hold every word."""
-
-    def __init__(self, model: LayerModel) -> None:
-        super().__init__(model)
-        self._words: list[str] = []
-        self._layers = model
-        self.setSourceModel(model)
-        self.setSortRole(Qt.ItemDataRole.UserRole)
-
-    def search(self, text: str) -> None:
-        self._words = text.lower().split()
-        self.invalidate()
-
-    def filterAcceptsRow(self, row: int, parent: Index) -> bool:
-        text = " ".join(self._layers.text(row)[1:4]).lower() if self._words else ""
-        return all(word in text for word in self._words)
+def _texts(layer: Layer, macs: int) -> tuple[str, ...]:
+    return (
+        str(layer.index),
+        layer.name,
+        layer.type,
+        hyperparameter_text(layer),
+        layer.inputs_label,
+        layer.output_label if layer.executed else "not run",
+        f"{layer.params:,}" if layer.params else "",
+        f"{layer.macs:,}" if layer.macs else "",
+        f"{100 * layer.macs / macs:.1f}" if layer.macs else "",
+        short_bytes(layer.activation_bytes) if layer.activation_bytes else "",
+        field_text(layer.receptive_field),
+    )
 
 
 class LayerTable(QWidget):
@@ -160,9 +172,8 @@ class LayerTable(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.model = LayerModel(self)
-        self.filter = _Filter(self.model)
         self.view = QTableView(self)
-        self.view.setModel(self.filter)
+        self.view.setModel(self.model)
         self.view.setSortingEnabled(True)
         self.view.sortByColumn(Col.INDEX, Qt.SortOrder.AscendingOrder)
         self.view.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
@@ -195,7 +206,9 @@ class LayerTable(QWidget):
         self._typing.timeout.connect(self._apply_filter)
         self.search.textChanged.connect(self._typing.start)
         self.view.selectionModel().currentRowChanged.connect(self._row_changed)
-        self._silent = False
+        self._current = -1
+        """Index of the layer whose row is current."""
+        self.view.horizontalHeader().sortIndicatorChanged.connect(self._restore_current)
         self.copy = QAction("Copy rows", self)
         self.copy.setShortcut(QKeySequence.StandardKey.Copy)
         self.copy.setShortcutContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
@@ -205,58 +218,65 @@ class LayerTable(QWidget):
 
     def set_anatomy(self, anatomy: Anatomy | None) -> None:
         """Shows the layers of another network, or none."""
-        self._silent = True
+        self._current = -1
         self.model.set_anatomy(anatomy)
         self._size_columns()
         self._show_totals()
-        self._silent = False
 
     def select(self, index: int) -> None:
         """Makes a layer's row current without announcing it."""
-        if not 0 <= index < self.model.rowCount():
+        if not 0 <= index < len(self.model.layers):
             return
-        row = self.filter.mapFromSource(self.model.index(index, 0))
-        if not row.isValid() and self.search.text():
+        self._current = index
+        if index not in self.model.shown:
             self.search.clear()  # the filter hides what is asked for
             self._apply_filter()
-            row = self.filter.mapFromSource(self.model.index(index, 0))
-        self._silent = True
-        self.view.selectionModel().setCurrentIndex(
+        self._restore_current()
+
+    def _restore_current(self) -> None:
+        """Makes the row of the current layer current again, wherever filter and order have put it."""
+        if self._current not in self.model.shown:
+            return
+        row = self.model.index(self.model.shown.index(self._current), 0)
+        selection = self.view.selectionModel()
+        blocked = selection.blockSignals(True)
+        selection.setCurrentIndex(
             row, QItemSelectionModel.SelectionFlag.ClearAndSelect | QItemSelectionModel.SelectionFlag.Rows
         )
+        selection.blockSignals(blocked)
+        self.view.viewport().update()
         self.view.scrollTo(row, QAbstractItemView.ScrollHint.EnsureVisible)
-        self._silent = False
 
     def _size_columns(self) -> None:
         """Widths from the longest texts, measured once a network and not once a cell."""
         metrics = self.view.fontMetrics()
+        rows = [self.model.texts(row) for row in range(self.model.rowCount())]
         for column in Col:
-            longest = max((self.model.text(row)[column] for row in range(self.model.rowCount())), key=len, default="")
+            longest = max((texts[column] for texts in rows), key=len, default="")
             width = max(metrics.horizontalAdvance(longest), metrics.horizontalAdvance(HEADERS[column]) + 14)
             self.view.setColumnWidth(column, min(width, 260) + 18)
 
     def _apply_filter(self) -> None:
-        self._silent = True
-        self.filter.search(self.search.text())
-        self._silent = False
+        self.model.search(self.search.text())
+        self._restore_current()
         self._show_totals()
 
     def _show_totals(self) -> None:
-        rows = [self.filter.mapToSource(self.filter.index(row, 0)).row() for row in range(self.filter.rowCount())]
-        layers = [self.model.layers[row] for row in rows]
-        count = f"{len(layers):,} layers" if not self.search.text() else f"{len(layers):,} of {self.model.rowCount():,}"
+        layers = [self.model.layers[index] for index in self.model.shown]
+        every = len(self.model.layers)
+        count = f"{len(layers):,} layers" if len(layers) == every else f"{len(layers):,} of {every:,} layers"
         params, macs = sum(layer.params for layer in layers), sum(layer.macs for layer in layers)
         memory = sum(layer.activation_bytes for layer in layers)
-        self.totals.setText(
-            f"{count}  ·  {params:,} parameters  ·  {macs:,} MACs  ·  {short_bytes(memory)} activations" if rows else ""
-        )
-        self.totals.setToolTip(f"{count_text(params)} parameters, {count_text(macs)} MACs" if rows else "")
+        totals = f"{count}  ·  {params:,} parameters  ·  {macs:,} MACs  ·  {short_bytes(memory)} activations"
+        self.totals.setText(totals if every else "")
+        self.totals.setToolTip(f"{count_text(params)} parameters, {count_text(macs)} MACs" if every else "")
 
     def _row_changed(self, current: Index, previous: Index) -> None:
-        if current.isValid() and not self._silent:
-            self.selected.emit(self.filter.mapToSource(current).row())
+        if current.isValid():
+            self._current = self.model.shown[current.row()]
+            self.selected.emit(self._current)
 
     def _copy(self) -> None:
         rows = sorted(index.row() for index in self.view.selectionModel().selectedRows())
-        texts = [self.model.text(self.filter.mapToSource(self.filter.index(row, 0)).row()) for row in rows]
-        QGuiApplication.clipboard().setText("\n".join("\t".join(line) for line in (HEADERS, *texts)) + "\n")
+        lines = (HEADERS, *(self.model.texts(row) for row in rows))
+        QGuiApplication.clipboard().setText("\n".join("\t".join(line) for line in lines) + "\n")

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
-from PySide6.QtCore import QByteArray, QSettings, Qt, Signal
+from PySide6.QtCore import QByteArray, QSettings, Qt, QTimer, Signal
 from PySide6.QtGui import QAction, QKeySequence
 from PySide6.QtWidgets import (
     QFileDialog,
@@ -62,6 +63,8 @@ class ExplorePage(QWidget):
         self._library_questions: dict[int, str] = {}
         self._name = ""
         self.portrait: Portrait | None = None
+        self._parts: list[Callable[[], None]] = []
+        """What of a new portrait is still to be shown."""
 
         self.list = ArchitectureList(self)
         self.header = Header(self)
@@ -193,15 +196,36 @@ class ExplorePage(QWidget):
 
     def _show(self, portrait: Portrait) -> None:
         self.portrait = portrait
-        self.header.show_portrait(portrait)
-        self.table.set_anatomy(portrait.anatomy)
-        self.flow.set_anatomy(portrait.anatomy)
-        self.details.show_card(portrait)
-        failure = portrait.failure_text
+        self._parts = [self._show_header, self._show_flow, self._show_table, self._show_card]
+        self._show_next_part()
+
+    def _show_next_part(self) -> None:
+        """Fills one part a turn of the event loop: together they would hold it up for longer than one can feel."""
+        if self._parts:
+            self._parts.pop(0)()
+            QTimer.singleShot(0, self, self._show_next_part)
+
+    def _show_header(self) -> None:
+        if self.portrait is None:
+            return
+        self.header.show_portrait(self.portrait)
+        failure = self.portrait.failure_text
         if failure:
             self.banner.say(f"{failure}. What ran until there is shown below.")
         else:
             self.banner.hide()
+
+    def _show_flow(self) -> None:
+        if self.portrait is not None:
+            self.flow.set_anatomy(self.portrait.anatomy)
+
+    def _show_table(self) -> None:
+        if self.portrait is not None:
+            self.table.set_anatomy(self.portrait.anatomy)
+
+    def _show_card(self) -> None:
+        if self.portrait is not None:
+            self.details.show_card(self.portrait)
 
     def _show_error(self, error: Exception) -> None:
         """Shows why there is no network; what was chosen stays editable."""

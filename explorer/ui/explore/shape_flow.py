@@ -17,7 +17,7 @@ from explorer.inspection.anatomy import Anatomy
 from explorer.inspection.layout import Flow, Lettering, Picture, arrange
 from explorer.inspection.outline import FAILURE_KEY, INPUT_KEY, Node, Outline, fold, layer_key
 from explorer.ui.background import Answer, Background
-from explorer.ui.explore.flow_items import FlowItem, Fonts, GroupItem, LabelItem, NodeItem, TitleItem, Tones, WireItem
+from explorer.ui.explore.flow_items import FlowItem, Fonts, GroupItem, LabelsItem, NodeItem, TitleItem, Tones, WireItem
 from explorer.ui.explore.flow_overlays import FlowLegend, FlowNote
 from explorer.ui.explore.flow_view import FlowView
 from explorer.ui.explore.flow_walk import Towards, nearest, step
@@ -32,6 +32,7 @@ _ARROWS = {
 }
 _MARGIN = 4.0
 """Around the picture, for the frame of the current node."""
+_NOTHING = Outline((), (), frozenset())
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,7 @@ class ShapeFlow(QWidget):
         super().__init__(parent)
         self._tones, self._fonts = Tones(self.palette()), Fonts(self.font())
         self._anatomy: Anatomy | None = None
-        self._outline = Outline((), (), frozenset())
+        self._outline = _NOTHING
         self._nodes: dict[str, Node] = {}
         self._opened: frozenset[str] = frozenset()
         self._flow = Flow.DOWN
@@ -73,6 +74,8 @@ class ShapeFlow(QWidget):
         self._question: int | None = None
         self._cancelled = threading.Event()
         self._wish = _Wish()
+        self._arranged: tuple[Outline, Picture] | None = None
+        """The answer whose items are being built."""
         self._building: Iterator[None] | None = None
         self._build_timer = QTimer(self, interval=0)
         self._build_timer.timeout.connect(self._build_on)
@@ -100,13 +103,16 @@ class ShapeFlow(QWidget):
         bar = QToolBar(self)
         bar.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextOnly)
 
-        def add(sign: str, text: str, tip: str, act: Callable[[], None]) -> QAction:
+        def add(sign: str, text: str, tip: str, act: Callable[[], None] | None = None) -> QAction:
             action = QAction(text, bar)
             action.setIconText(sign)
             action.setToolTip(tip)
-            action.triggered.connect(act)
+            if act is not None:
+                action.triggered.connect(act)
             bar.addAction(action)
-            bar.widgetForAction(action).setAccessibleName(text)
+            button = bar.widgetForAction(action)
+            button.setAccessibleName(text)
+            button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
             return action
 
         add("−", "Zoom out", "Zoom out (Ctrl+−, wheel)", self.view.zoom_out)
@@ -118,22 +124,21 @@ class ShapeFlow(QWidget):
         add("Collapse", "Collapse", "Close all groups (− closes the current one)", self.collapse)
         bar.addSeparator()
         self._turn_action = add("→", "Change direction", "Let the tensors flow from left to right", self.turn)
-        legend = QAction("Legend", bar, checkable=True)
-        legend.setToolTip("What the colours mean")
+        legend = add("Legend", "Legend", "What the colours mean")
+        legend.setCheckable(True)
         legend.toggled.connect(self._legend.setVisible)
-        bar.addAction(legend)
         return bar
 
     # -- what the page asks for ------------------------------------------------------------------------------------
 
     def set_anatomy(self, anatomy: Anatomy | None) -> None:
         """Shows another network, all groups closed but those in which it failed; None clears the view."""
-        self._anatomy, self._opened, self._current = anatomy, frozenset(), ""
-        if anatomy is None:
-            self._give_up()
-            self._picture, self._outline = None, Outline((), (), frozenset())
-            self._show(QGraphicsScene(self.view), QRectF(), {}, [])
-        else:
+        self._give_up()
+        self._anatomy, self._opened = anatomy, frozenset()
+        self._outline, self._picture, self._current = _NOTHING, None, ""
+        self._nodes, self._items, self._wires = {}, {}, []
+        self.view.show_scene(QGraphicsScene(), QRectF())
+        if anatomy is not None:
             self._ask(_Wish(fit=True, reveal=len(anatomy.layers) if anatomy.failure is not None else None))
 
     def select(self, index: int) -> None:
@@ -262,7 +267,8 @@ class ShapeFlow(QWidget):
     def _give_up(self) -> None:
         self._cancelled.set()
         self._background.forget()
-        self._question = self._building = None
+        self._question = self._building = self._arranged = None
+        self._wish = _Wish()
         self._build_timer.stop()
         self._patience.stop()
         self.note.hide()
@@ -276,12 +282,11 @@ class ShapeFlow(QWidget):
             self.note.show_problem(f"The graph could not be laid out: {answer.error}")
             return
         assert isinstance(answer.result, tuple)
-        self._outline, self._picture = answer.result
-        self._opened = self._outline.opened
-        self._start_building()
+        self._start_building(*answer.result)
 
-    def _start_building(self) -> None:
-        self._building = self._build()
+    def _start_building(self, outline: Outline, picture: Picture) -> None:
+        self._arranged = outline, picture
+        self._building = self._build(outline, picture)
         self._build_timer.start()
         self._build_on()
 
@@ -292,16 +297,15 @@ class ShapeFlow(QWidget):
         while self._building is not None and perf_counter() < until:
             next(self._building, None)
 
-    def _build(self) -> Iterator[None]:
+    def _build(self, outline: Outline, picture: Picture) -> Iterator[None]:
         """Builds the picture beside the one on view, one item a step, then takes it into view."""
-        picture, tones, fonts = self._picture, self._tones, self._fonts
-        assert picture is not None
-        scene = QGraphicsScene(self.view)
+        tones, fonts = self._tones, self._fonts
+        scene = QGraphicsScene()
         items: dict[str, FlowItem] = {}
         wires: list[WireItem] = []
-        titles = {node.key: node.title for node in self._outline.nodes}
+        titles = {node.key: node.title for node in outline.nodes}
         depths = {"": 0}
-        for node, box in zip(self._outline.nodes, picture.boxes, strict=True):
+        for node, box in zip(outline.nodes, picture.boxes, strict=True):
             depth = depths[node.parent]
             if node.open:
                 depths[node.key] = depth + 1
@@ -315,14 +319,16 @@ class ShapeFlow(QWidget):
             wires.append(WireItem(wire, f"{wire.shape} from {titles[wire.source]}", picture.flow, tones))
             scene.addItem(wires[-1])
             yield
-        for label in picture.labels:
-            scene.addItem(LabelItem(label, tones.ground(depths[label.parent]), tones, fonts))
-            yield
-        content = QRectF(0.0, 0.0, picture.width, picture.height).adjusted(-_MARGIN, -_MARGIN, _MARGIN, _MARGIN)
-        self._show(scene, content, items, wires)
+        grounds = [tones.ground(depths[label.parent]) for label in picture.labels]
+        scene.addItem(LabelsItem(picture.labels, grounds, tones, fonts))
+        yield
+        self._outline, self._picture, self._opened = outline, picture, outline.opened
+        self._show(scene, items, wires)
 
-    def _show(self, scene: QGraphicsScene, content: QRectF, items: dict[str, FlowItem], wires: list[WireItem]) -> None:
+    def _show(self, scene: QGraphicsScene, items: dict[str, FlowItem], wires: list[WireItem]) -> None:
         """Takes a finished scene into view and does what was wished for."""
+        assert self._picture is not None
+        content = QRectF(-_MARGIN, -_MARGIN, self._picture.width + 2 * _MARGIN, self._picture.height + 2 * _MARGIN)
         current = self._current
         while current and current not in items:  # what was current may be in a closed group now
             current = self._nodes[current].parent if current in self._nodes else ""
@@ -418,8 +424,10 @@ class ShapeFlow(QWidget):
         self.view.setBackgroundBrush(self._tones.canvas)
         if event.type() == QEvent.Type.FontChange:
             self._ask(self._staying(self._central()))
+        elif self._arranged is not None:
+            self._start_building(*self._arranged)
         elif self._question is None:
-            self._start_building()
+            self._start_building(self._outline, self._picture)
 
 
 def _lay_out(

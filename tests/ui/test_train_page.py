@@ -1,0 +1,177 @@
+"""The Train page with a real trainer on the real digits."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from PySide6.QtCore import QSettings, Qt
+from PySide6.QtWidgets import QMessageBox
+from pytestqt.qtbot import QtBot
+
+from explorer.training.fit import fit
+from explorer.training.recipe import default_recipe
+from explorer.training.run_folder import RunFolder
+from explorer.ui.train.page import TrainPage
+
+WAIT = 120_000
+
+
+@pytest.fixture
+def page(qtbot: QtBot, settings: QSettings) -> Iterator[TrainPage]:
+    page = TrainPage(settings)
+    qtbot.addWidget(page)
+    page.resize(1200, 760)
+    page.show()
+    yield page
+    while not page.stop():
+        qtbot.wait(20)
+
+
+def start(page: TrainPage, qtbot: QtBot, epochs: int) -> None:
+    page.form.epochs.setValue(epochs)
+    qtbot.mouseClick(page.start, Qt.MouseButton.LeftButton)
+    assert page.training
+
+
+def wait_for_steps(page: TrainPage, qtbot: QtBot, count: int = 1) -> None:
+    qtbot.waitUntil(lambda: len(page.curves.series("step_loss")) >= count, timeout=WAIT)
+
+
+def wait_for_end(page: TrainPage, qtbot: QtBot) -> None:
+    qtbot.waitUntil(lambda: not page.training, timeout=WAIT)
+    qtbot.waitUntil(lambda: bool(page.runs.model.runs) and not page.runs.model.active, timeout=10_000)
+
+
+def test_one_click_trains_and_the_curves_have_every_step(page: TrainPage, qtbot: QtBot, own_runs: Path) -> None:
+    shares: list[float] = []
+    page.progress_changed.connect(shares.append)
+    start(page, qtbot, epochs=2)
+    wait_for_end(page, qtbot)
+    assert not page.banner.isVisible()
+    assert page.figures["state"].text() == "finished"
+    assert len(page.curves.series("step_loss")) == 90
+    assert len(page.curves.series("validation_accuracy")) == 2
+    assert list(page.curves.series("train_loss").x) == [1, 2]
+    assert shares[-1] == -1
+    assert max(shares) == 1
+    run = next(own_runs.iterdir())
+    assert {"recipe.toml", "metrics.jsonl", "last.ckpt", "best.safetensors"} <= {file.name for file in run.iterdir()}
+    assert page.usable_runs()[0][1] == run
+
+
+def test_the_window_gives_the_same_numbers_as_a_run_without_one(page: TrainPage, qtbot: QtBot, tmp_path: Path) -> None:
+    start(page, qtbot, epochs=2)
+    wait_for_end(page, qtbot)
+    recipe = replace(default_recipe("lenet5", "digits"), epochs=2)
+    alone = RunFolder.create(recipe, tmp_path / "alone")
+    for _ in fit(recipe, alone):
+        pass
+    losses = [loss for event in alone.metrics() if event["event"] == "steps" for loss in event["losses"]]
+    assert list(page.curves.series("step_loss").y) == losses
+    accuracies = [100 * event["validation_accuracy"] for event in alone.metrics() if event["event"] == "epoch"]
+    assert list(page.curves.series("validation_accuracy").y) == accuracies
+
+
+def test_pause_holds_the_run_and_resume_goes_on(page: TrainPage, qtbot: QtBot) -> None:
+    start(page, qtbot, epochs=30)
+    wait_for_steps(page, qtbot)
+    qtbot.mouseClick(page.pause, Qt.MouseButton.LeftButton)
+    assert page.figures["state"].text() == "paused"
+    qtbot.wait(400)
+    held = len(page.curves.series("step_loss"))
+    qtbot.wait(400)
+    assert len(page.curves.series("step_loss")) == held
+    assert page.pause.text() == "Resume"
+    qtbot.mouseClick(page.pause, Qt.MouseButton.LeftButton)
+    wait_for_steps(page, qtbot, held + 1)
+    qtbot.mouseClick(page.halt, Qt.MouseButton.LeftButton)
+    wait_for_end(page, qtbot)
+    assert page.figures["state"].text() == "stopped"
+
+
+def test_a_stopped_run_is_resumed_from_the_list_to_its_end(page: TrainPage, qtbot: QtBot, own_runs: Path) -> None:
+    start(page, qtbot, epochs=3)
+    wait_for_steps(page, qtbot, 20)
+    qtbot.mouseClick(page.halt, Qt.MouseButton.LeftButton)
+    wait_for_end(page, qtbot)
+    assert page.runs.model.data(page.runs.model.index(0, 3)) == "stopped"
+    page.runs.select(str(next(own_runs.iterdir())))
+    qtbot.mouseClick(page.runs.resume, Qt.MouseButton.LeftButton)
+    assert page.training
+    wait_for_end(page, qtbot)
+    assert page.figures["state"].text() == "finished"
+    assert len(page.curves.series("step_loss")) == 3 * 45, "the steps before the stop are shown once, those after too"
+
+
+def test_closing_in_mid_training_saves_the_run(qtbot: QtBot, settings: QSettings, own_runs: Path) -> None:
+    page = TrainPage(settings)
+    qtbot.addWidget(page)
+    page.show()
+    start(page, qtbot, epochs=500)
+    wait_for_steps(page, qtbot)
+    qtbot.waitUntil(page.stop, timeout=30_000)
+    summary = RunFolder(next(own_runs.iterdir())).summary()
+    assert summary.resumable
+    assert not summary.finished
+
+
+def test_a_finished_run_shows_its_curves_when_selected(page: TrainPage, qtbot: QtBot) -> None:
+    start(page, qtbot, epochs=1)
+    wait_for_end(page, qtbot)
+    losses = list(page.curves.series("step_loss").y)
+    page.curves.clear()
+    page.open_run(Path(page.runs.model.runs[0].path))
+    qtbot.waitUntil(lambda: len(page.curves.series("step_loss")) == 45, timeout=10_000)
+    assert list(page.curves.series("step_loss").y) == losses
+    assert page.figures["state"].text() == "finished"
+
+
+def test_a_missing_dataset_folder_is_told_in_the_window(page: TrainPage, qtbot: QtBot, tmp_path: Path) -> None:
+    page.form.dataset.setCurrentIndex(page.form.dataset.findData("mnist"))
+    page.form.folder.setText(str(tmp_path / "nothing"))
+    qtbot.mouseClick(page.start, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: not page.training, timeout=WAIT)
+    assert page.banner.isVisible()
+    assert "nothing" in page.banner.text
+    assert page.figures["state"].text() == "failed"
+    assert page.start.isEnabled()
+
+
+def test_a_damaged_metrics_file_still_shows_what_is_readable(page: TrainPage, qtbot: QtBot, own_runs: Path) -> None:
+    start(page, qtbot, epochs=1)
+    wait_for_end(page, qtbot)
+    run = next(own_runs.iterdir())
+    with (run / "metrics.jsonl").open("a") as file:
+        file.write('{"event": "epoch", "epoch": "x"}\n{"event": "steps"}\n\x00\xff garbage\n' + json.dumps([1]) + "\n{")
+    page.open_run(run)
+    qtbot.waitUntil(lambda: not page._read_question, timeout=10_000)
+    assert len(page.curves.series("step_loss")) == 45
+
+
+def test_a_run_is_deleted_only_after_a_question(
+    page: TrainPage, qtbot: QtBot, own_runs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start(page, qtbot, epochs=1)
+    wait_for_end(page, qtbot)
+    run = next(own_runs.iterdir())
+    page.runs.select(str(run))
+    monkeypatch.setattr(QMessageBox, "question", lambda *_: QMessageBox.StandardButton.No)
+    qtbot.mouseClick(page.runs.delete, Qt.MouseButton.LeftButton)
+    assert run.is_dir()
+
+
+def test_the_recipe_is_remembered(qtbot: QtBot, settings: QSettings) -> None:
+    first = TrainPage(settings)
+    qtbot.addWidget(first)
+    first.form.epochs.setValue(7)
+    first.form.choose_network("resnet18", {})
+    qtbot.waitUntil(first.stop, timeout=5000)
+    second = TrainPage(settings)
+    qtbot.addWidget(second)
+    assert second.form.recipe() == first.form.recipe()
+    assert second.form.recipe().epochs == 7
+    qtbot.waitUntil(second.stop, timeout=5000)
