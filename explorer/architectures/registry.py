@@ -188,7 +188,7 @@ def _torchvision_entry(name: str) -> Entry:
     published = None
     if weights is not None:
         side = _crop(weights) or side
-        operations = weights.meta.get("_ops")
+        operations = weights.meta.get("_ops") if task != "optical_flow" else None  # at another size than ours
         published = Published(
             weights.meta.get("num_params"),
             round(operations * 1e9) if operations else None,
@@ -203,7 +203,7 @@ def _crop(weights: Any) -> int:
     """Returns the side of the images that torchvision's weights are for; 0 where they take any size."""
     keywords = getattr(weights.transforms, "keywords", {})
     size = keywords.get("crop_size", keywords.get("resize_size", 0))
-    return min(size) if isinstance(size, list | tuple) else size
+    return int(min(size)) if isinstance(size, list | tuple) else int(size)
 
 
 def _timm_entry(name: str) -> Entry:
@@ -287,9 +287,21 @@ def build(entry: Entry, input: tuple[int, int, int] | None = None, device: str =
         raise
     except Exception as error:
         if device == "meta" and entry.source != "explorer":
-            return build(entry, input, "cpu", **given).to("meta")  # some constructors compute with real numbers
+            return _to_meta(build(entry, input, "cpu", **given))  # some constructors compute with real numbers
         reason = " ".join(str(error).split()) or type(error).__name__
         raise InputError(f"{entry.name} cannot be built with these options: {reason}") from error
     if not isinstance(module, nn.Module):
         raise InputError(f"{entry.name} gives a {type(module).__name__}, not a torch.nn.Module")
-    return module if entry.source != "file" or device != "meta" else module.to("meta")
+    return module if entry.source != "file" or device != "meta" else _to_meta(module)
+
+
+def _to_meta(module: nn.Module) -> nn.Module:
+    """Moves a network off its memory; by default torch would give a parameter that two layers share twice."""
+    from torch import __future__ as conversion
+
+    former = conversion.get_swap_module_params_on_conversion()
+    conversion.set_swap_module_params_on_conversion(True)
+    try:
+        return module.to("meta")
+    finally:
+        conversion.set_swap_module_params_on_conversion(former)

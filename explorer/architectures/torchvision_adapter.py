@@ -13,12 +13,16 @@ from explorer.architectures.options import Classes
 
 
 def builder(name: str) -> Callable[..., nn.Module]:
-    """Returns a builder of torchvision's network `name`, without weights."""
+    """Returns a builder of torchvision's network `name`, without weights but as its published weights have it."""
     build = get_model_builder(name)
+    parameters = inspect.signature(build).parameters
     fixed: dict[str, object] = {"weights": None}
-    if "weights_backbone" in inspect.signature(build).parameters:
+    if "weights_backbone" in parameters:
         fixed["weights_backbone"] = None  # else the constructor would download them
-
+    if "aux_loss" in parameters:
+        fixed["aux_loss"] = True
+    if name.endswith("googlenet"):
+        fixed["aux_logits"] = False
     if "optical_flow" in build.__module__:
         return lambda: build(**fixed)
     default = 400 if "video" in build.__module__ else 21 if "segmentation" in build.__module__ else 1000

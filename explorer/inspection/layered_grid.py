@@ -49,6 +49,7 @@ class Vertex:
     along: float = 0.0
     item: int | None = None
     lane: bool = False
+    """Whether what passes here is no part of the trunk."""
     branch: bool = False
     """Whether it is a lane that goes on where a branch of the flow ended, rather than a skip past the trunk."""
     label: Tensor | None = None
@@ -93,11 +94,8 @@ class Grid:
         self.last = max(ranks, default=0) + 1
         self.entries: dict[Tensor, int] = {}
         self.exits: dict[Tensor, int] = {}
-        for link in links:
-            if link.source is None and link.tensor not in self.entries:
-                self.entries[link.tensor] = self._new(Vertex(0))
-            if link.target is None and link.tensor not in self.exits:
-                self.exits[link.tensor] = self._new(Vertex(self.last))
+        self._add_ends(self.entries, 0, [link.tensor for link in links if link.source is None])
+        self._add_ends(self.exits, self.last, [link.tensor for link in links if link.target is None])
         self.hops: list[Hop] = []
         self.lanes: list[list[int]] = []
         """Vertices of each lane, along the flow."""
@@ -109,6 +107,14 @@ class Grid:
     def _new(self, vertex: Vertex) -> int:
         self.vertices.append(vertex)
         return len(self.vertices) - 1
+
+    def _add_ends(self, ends: dict[Tensor, int], rank: int, tensors: list[Tensor]) -> None:
+        """Adds the places where tensors enter or leave the level, in the order that they have outside.
+
+        The tensor made last is the trunk; the others come in lanes beside it, the oldest from farthest away.
+        """
+        for number, tensor in enumerate(sorted(set(tensors), key=lambda tensor: -tensor[1])):
+            ends[tensor] = self._new(Vertex(rank, lane=number > 0))
 
     def _run_lanes(self) -> None:
         """Gives each tensor one lane from its source to its last reader, and hops between neighbouring ranks."""

@@ -13,7 +13,6 @@ from dataclasses import replace
 
 from explorer.inspection.anatomy import INPUT, Layer, ReceptiveField, Shape
 
-
 _UNEVEN = ("transpose", "unpool", "fractional", "deform")
 """Words in types with a kernel that does not slide over its input in even steps."""
 

@@ -50,20 +50,22 @@ def load_weights(path: Path) -> tuple[ModelSpec, dict[str, Tensor]]:
             metadata = json.loads((file.metadata() or {})["explorer"])
             weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
         fields = metadata["preprocessing"]
+        if fields["interpolation"] not in ("bilinear", "bicubic"):
+            raise ValueError(f"interpolation {fields['interpolation']!r}")
+        channels, height, width = map(int, fields["input"])
         preprocessing = Preprocessing(
-            input=tuple(fields["input"]),
-            mean=tuple(fields["mean"]),
-            std=tuple(fields["std"]),
-            resize=fields["resize"],
+            input=(channels, height, width),
+            mean=tuple(map(float, fields["mean"])),
+            std=tuple(map(float, fields["std"])),
+            resize=int(fields["resize"]),
             interpolation=fields["interpolation"],
         )
-        spec = ModelSpec(
-            str(metadata["architecture"]), dict(metadata["options"]), preprocessing, tuple(metadata["classes"])
-        )
+        classes = tuple(map(str, metadata["classes"]))
+        spec = ModelSpec(str(metadata["architecture"]), dict(metadata["options"]), preprocessing, classes)
     except FileNotFoundError:
         raise InputError(f"there are no trained weights at {path}") from None
     except (OSError, SafetensorError) as error:
         raise InputError(f"{path} is not a readable safetensors file ({error})") from None
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError, RecursionError) as error:
         raise InputError(f"{path} was not written by Architecture Explorer (no usable description: {error})") from None
     return spec, weights

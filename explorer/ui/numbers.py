@@ -7,7 +7,7 @@ def short_bytes(value: float) -> str:
     """Returns `3.21 MB` for 3,211,264; units of 1,000."""
     for unit, size in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
         if abs(value) >= size * 0.9995:
-            return f"{value / size:.3g} {unit}"
+            return f"{value / size:#.3g}".rstrip(".") + f" {unit}"
     return f"{value:.0f} B"
 
 

@@ -50,7 +50,8 @@ def apply_theme(application: QApplication, scheme: str = "system") -> None:
         palette.setColor(QPalette.ColorGroup.Disabled, role, QColor(_DISABLED[dark]))
     application.setStyleSheet("")  # a palette does not reach widgets that a style sheet has polished
     application.setPalette(palette)
-    application.setStyleSheet(resource("theme.qss").read_text(encoding="utf-8"))
+    sheet = resource("theme.qss").read_text(encoding="utf-8")
+    application.setStyleSheet(sheet.replace("{icons}", resource("icons").as_posix()))
 
 
 def is_dark() -> bool:

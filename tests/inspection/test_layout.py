@@ -182,6 +182,19 @@ def test_the_trunk_stays_straight_beside_a_skip() -> None:
     assert len({round(centre(box)[0], 3) for box in picture.boxes}) == 1
 
 
+def test_the_trunk_of_a_dense_block_stays_straight_when_its_layers_are_open(
+    anatomy_of: Callable[[str], Anatomy],
+) -> None:
+    anatomy = anatomy_of("densenet121")
+    block = "features.denseblock2"
+    opened = [group.path for group in anatomy.groups if group.path.startswith(block)]
+    real = fold(anatomy, ["features", *opened])
+    placed = boxes(arrange(real))
+    trunk = [placed[one.key] for one in real.nodes if one.title == "conv2"]
+    assert len(trunk) == 12
+    assert max(centre(box)[0] for box in trunk) - min(centre(box)[0] for box in trunk) < 1.0
+
+
 def test_a_skip_carries_its_shape_where_it_arrives_too() -> None:
     picture = arrange(outline("a b c d add", "a>b", "b>c", "c>d", "d>add", "a>add"))
     assert len(picture.labels) == len(picture.wires) + 1

@@ -30,7 +30,7 @@ def _threads_stay() -> Iterator[None]:
     torch.set_num_threads(before)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def short() -> Recipe:
     """Two epochs of six steps, the last of each smaller than the others."""
     return Recipe(batch_size=256, epochs=2, augmentation="crop", weight_decay=1e-4)

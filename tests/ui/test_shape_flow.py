@@ -152,16 +152,30 @@ def test_clicking_beside_everything_unmarks(qtbot: QtBot, shown: ShapeFlow) -> N
     assert current(shown) == []
 
 
-def test_the_button_opens_and_closes_a_group_and_stays_under_the_mouse(qtbot: QtBot, shown: ShapeFlow) -> None:
-    at = button(shown, group_key("body"))
-    with qtbot.waitSignal(shown.drawn, timeout=WAIT):
-        click(qtbot, shown, at)
-    assert {group_key("body.0"), group_key("body.1")} <= set(items(shown))
-    assert (button(shown, group_key("body")) - at).manhattanLength() <= 2
-    with qtbot.waitSignal(shown.drawn, timeout=WAIT):
-        click(qtbot, shown, at)
-    assert group_key("body.0") not in items(shown)
-    assert (button(shown, group_key("body")) - at).manhattanLength() <= 2
+def test_the_button_opens_and_closes_a_group_and_stays_under_the_mouse(qtbot: QtBot, flow: ShapeFlow) -> None:
+    class Bottom(nn.Module):
+        """A node that is wider than the closed group above it, so that opening the group moves all corners."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.body = Block(3, 3)
+            self.a_pooling_layer_with_a_very_long_name = nn.AdaptiveAvgPool2d(1)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.a_pooling_layer_with_a_very_long_name(self.body(x))
+
+    with qtbot.waitSignal(flow.drawn, timeout=WAIT):
+        flow.set_anatomy(inspect(Bottom))
+    at, corner = button(flow, group_key("body")), items(flow)[group_key("body")].pos()
+    with qtbot.waitSignal(flow.drawn, timeout=WAIT):
+        click(qtbot, flow, at)
+    assert layer_key(0) in items(flow)
+    assert items(flow)[group_key("body")].pos() != corner
+    assert (button(flow, group_key("body")) - at).manhattanLength() <= 2
+    with qtbot.waitSignal(flow.drawn, timeout=WAIT):
+        click(qtbot, flow, at)
+    assert layer_key(0) not in items(flow)
+    assert (button(flow, group_key("body")) - at).manhattanLength() <= 2
 
 
 def test_a_double_click_opens_a_group(qtbot: QtBot, shown: ShapeFlow) -> None:

@@ -79,8 +79,15 @@ def test_the_program_opens_its_window_and_leaves_when_it_is_closed(screen: dict[
     try:
         search = ["xdotool", "search", "--sync", "--onlyvisible", "--name", "^Architecture Explorer$"]
         found = subprocess.run(search, env=screen, capture_output=True, text=True, check=True, timeout=60)
-        # While torch still loads: the program goes once the import is through.
-        subprocess.run(["xdotool", "windowclose", found.stdout.split()[0]], env=screen, check=False, timeout=30)
+        quit_key = ["xdotool", "windowactivate", "--sync", found.stdout.split()[0], "key", "ctrl+q"]
+        # While torch still loads. A window manager that has just started may not yet hand the keys on: then once more.
+        for _ in range(30):
+            subprocess.run(quit_key, env=screen, check=False, stderr=subprocess.DEVNULL, timeout=30)
+            try:
+                program.wait(timeout=3)
+                break
+            except subprocess.TimeoutExpired:
+                continue
         output, _ = program.communicate(timeout=90)
     finally:
         program.kill()

@@ -58,7 +58,9 @@ class Curves(QWidget):
         plot.setLabel("left", unit)
         plot.setLabel("bottom", "epoch")
         plot.setMouseEnabled(x=True, y=True)
-        plot.showGrid(x=True, y=True, alpha=0.15)
+        # Lines at the labelled values of y only: a full grid takes three quarters of the time of a repaint.
+        plot.showGrid(x=False, y=True, alpha=0.2)
+        plot.getAxis("left").setStyle(maxTickLevel=0)
         for side in ("left", "bottom"):
             plot.getAxis(side).enableAutoSIPrefix(False)
         plot.setMinimumHeight(120)

@@ -33,7 +33,8 @@ from explorer.ui.train.trainer import Trainer
 from explorer.ui.widgets.banner import Banner
 from explorer.ui.widgets.named import named
 
-FRAME_MS = 33
+FRAME_MS = 100
+"""Between two updates: curves that move, for a few hundredths of one core. Training waits while Python paints."""
 FIGURES = (
     ("state", "State"),
     ("epoch", "Epoch"),

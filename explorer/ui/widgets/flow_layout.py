@@ -50,14 +50,24 @@ class FlowLayout(QLayout):
         return size
 
     def _place(self, rect: QRect, move: bool) -> int:
-        x, y, line = rect.x(), rect.y(), 0
-        visible = [item for item in self._items if not item.isEmpty()]
-        for item in visible:
-            hint = item.sizeHint()
-            if x > rect.x() and x + hint.width() > rect.right() + 1:
-                x, y, line = rect.x(), y + line + self.spacing(), 0
+        """Returns the height that the lines take; the widgets of a line share its middle."""
+        lines: list[list[tuple[QLayoutItem, int]]] = [[]]
+        x = rect.x()
+        for item in self._items:
+            if item.isEmpty():
+                continue
+            width = item.sizeHint().width()
+            if lines[-1] and x + width > rect.right() + 1:
+                lines.append([])
+                x = rect.x()
+            lines[-1].append((item, x))
+            x += width + self.spacing()
+        y = rect.y()
+        for line in lines:
+            height = max((item.sizeHint().height() for item, _ in line), default=0)
             if move:
-                item.setGeometry(QRect(QPoint(x, y), hint))
-            x += hint.width() + self.spacing()
-            line = max(line, hint.height())
-        return y + line - rect.y()
+                for item, left in line:
+                    size = item.sizeHint()
+                    item.setGeometry(QRect(QPoint(left, y + (height - size.height()) // 2), size))
+            y += height + self.spacing()
+        return max(y - self.spacing() - rect.y(), 0)

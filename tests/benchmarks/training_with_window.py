@@ -1,0 +1,130 @@
+"""What the window costs training, and training the window: LeNet-5 on the digits with and without live curves.
+
+    python tests/benchmarks/training_with_window.py [--rounds 3] [--epochs 30] [--architecture lenet5]
+
+Needs an X display (`xvfb-run -a python …` gives one). Runs both in turn, A B A B, each in a process of its own, and
+prints images/s from the first step to the last epoch, their ratio pair by pair, and the ticks of a 60 Hz timer on the
+GUI thread meanwhile. Nothing is asserted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from itertools import pairwise
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))
+
+
+def train_headless(arguments: argparse.Namespace, folder: str) -> float:
+    """Returns the images/s of `main.py train`."""
+    command = [sys.executable, "main.py", "train", arguments.architecture, "--json", "--device", "cpu"]
+    command += ["--epochs", str(arguments.epochs), "--run-dir", folder]
+    begun, images, since = None, 0, 0.0
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as program:
+        assert program.stdout is not None
+        for line in program.stdout:
+            event = json.loads(line)
+            if event["event"] == "started":
+                images, since = event["train_images"] * event["epochs"], time.perf_counter()
+            if event["event"] == "epoch" and event["epoch"] == arguments.epochs:
+                begun = time.perf_counter() - since
+    assert begun
+    return images / begun
+
+
+def train_in_window(arguments: argparse.Namespace) -> None:
+    """Trains on the Train page and prints images/s and the gaps between ticks."""
+    from PySide6.QtCore import QSettings, Qt, QTimer
+    from PySide6.QtWidgets import QApplication
+
+    from explorer.training.events import Epoch, Started
+    from explorer.ui.main_window import MainWindow
+    from explorer.ui.theme import apply_theme
+
+    application = QApplication([])
+    sys.setswitchinterval(0.0005)  # as the app does
+    apply_theme(application)
+    settings = QSettings(str(Path(tempfile.mkdtemp()) / "settings.ini"), QSettings.Format.IniFormat)
+    window = MainWindow(settings)
+    window.show()
+    window.begin()
+    while window.explore.portrait is None or window.explore._library_questions:
+        application.processEvents()
+    window.show_page("train")
+    page = window.train
+    page.form.choose_network(arguments.architecture, {})
+    page.form.epochs.setValue(arguments.epochs)
+    times: dict[str, float] = {}
+    images = 0
+    ticks: list[float] = []
+    timer = QTimer()
+    timer.setTimerType(Qt.TimerType.PreciseTimer)
+    timer.timeout.connect(lambda: ticks.append(time.perf_counter()))
+    add = page.curves.add
+
+    def watch(event: object) -> None:
+        nonlocal images
+        if isinstance(event, Started):
+            images, times["start"] = event.train_images * event.epochs, time.perf_counter()
+            timer.start(16)
+        if isinstance(event, Epoch) and event.epoch == arguments.epochs:
+            times["end"] = time.perf_counter()
+            timer.stop()
+        add(event)  # type: ignore[arg-type]
+
+    page.curves.add = watch  # type: ignore[method-assign,assignment]
+    page.begin()
+    assert page.trainer is not None
+    page.trainer.finished.connect(application.quit)
+    application.exec()
+    gaps = sorted(1000 * (after - before) for before, after in pairwise(ticks))
+    speed = images / (times["end"] - times["start"])
+    print(json.dumps({"speed": speed, "p99": gaps[round(0.99 * (len(gaps) - 1))], "longest": gaps[-1]}))
+    window.close()
+    while window._closing.isActive():
+        application.processEvents()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--epochs", type=int, default=30)
+    parser.add_argument("--architecture", default="lenet5")
+    parser.add_argument("--window", action="store_true", help="only the run with the window, in this process")
+    arguments = parser.parse_args()
+    if arguments.window:
+        train_in_window(arguments)
+        return
+    rows = []
+    command = [sys.executable, __file__, "--window", "--epochs", str(arguments.epochs)]
+    command += ["--architecture", arguments.architecture]
+    for number in range(arguments.rounds):
+        with tempfile.TemporaryDirectory() as folder:
+            alone = train_headless(arguments, folder + "/run")
+            environment = {**os.environ, "EXPLORER_RUNS": folder + "/runs"}
+            answer = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+            row = json.loads(answer.stdout.splitlines()[-1])
+        rows.append((alone, row["speed"], row["speed"] / alone, row["p99"], row["longest"]))
+        print(
+            f"round {number + 1}: {alone:,.0f} images/s alone, {row['speed']:,.0f} with the window, "
+            f"ratio {rows[-1][2]:.3f}; tick p99 {row['p99']:.1f} ms, longest {row['longest']:.0f} ms",
+            flush=True,
+        )
+    alone, window, ratio, p99, longest = (statistics.median(column) for column in zip(*rows, strict=True))
+    print(
+        f"median: {alone:,.0f} alone, {window:,.0f} with the window, ratio {ratio:.3f}; "
+        f"tick p99 {p99:.1f} ms, longest {longest:.0f} ms"
+    )
+
+
+if __name__ == "__main__":
+    main()
