@@ -9,7 +9,7 @@ from torch import nn
 from explorer.inspection.anatomy import Shape
 
 _VALUES = re.compile(r"meta tensor|convert meta|register_meta function")
-_DEVICES = re.compile(r"device meta is not on|same device")
+_DEVICES = re.compile(r"expected device|same device")
 _WINDOWED = ("Conv", "MaxPool", "AvgPool", "LPPool")
 
 

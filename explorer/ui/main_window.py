@@ -38,6 +38,7 @@ from explorer.ui.explore.page import ExplorePage
 from explorer.ui.numbers import short_bytes
 from explorer.ui.theme import app_icon, apply_theme, icon
 from explorer.ui.torch_loading import Engine
+from explorer.ui.widgets.labels import ElidedLabel
 from explorer.ui.widgets.named import named
 
 if TYPE_CHECKING:
@@ -125,7 +126,7 @@ class MainWindow(QMainWindow):
 
     def _make_status_bar(self) -> None:
         bar = self.statusBar()
-        self.activity = QLabel(bar)
+        self.activity = ElidedLabel()
         self.progress = QProgressBar(bar)
         self.progress.setFixedWidth(220)
         self.progress.setAccessibleName("Training progress")
@@ -305,7 +306,8 @@ class MainWindow(QMainWindow):
 
     def _set_status(self, page: str, text: str) -> None:
         self._statuses[page] = text
-        self.activity.setText("   ·   ".join(text for text in self._statuses.values() if text))
+        line = "   ·   ".join(text for text in self._statuses.values() if text)
+        self.activity.say(line, line)
 
     def _set_progress(self, share: float) -> None:
         """Shows how far training is, from 0 to 1; a negative share hides the bar."""

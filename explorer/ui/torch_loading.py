@@ -38,6 +38,7 @@ def load_torch() -> Engine:
             try:
                 _loaded.append(_load())
             finally:
+                gc.collect()
                 gc.freeze()  # what is loaded stays: later collections need not look at it
                 gc.enable()
         return _loaded[0]

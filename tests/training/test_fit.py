@@ -179,6 +179,11 @@ def test_best_epoch_is_the_first_of_the_highest_accuracy(train: Train, short: Re
     assert accuracy_of(folder, split(digits(), short.validation, short.seed)[1]) == max(accuracies)
 
 
+def test_equal_accuracy_is_no_better(train: Train, short: Recipe) -> None:
+    _, events = train(replace(short, learning_rate=1e-9))
+    assert [epoch.best for epoch in of_kind(events, Epoch)] == [True, False]
+
+
 def test_file_of_metrics_holds_the_events(every_step: None, train: Train, short: Recipe) -> None:
     folder, events = train(short)
     told = [event for event in events if not isinstance(event, Progress | Evaluating)]
@@ -204,15 +209,24 @@ def test_run_leaves_nothing_but_its_four_files(train: Train, short: Recipe) -> N
     assert names == ["best.safetensors", "last.ckpt", "metrics.jsonl", "recipe.toml"]
 
 
-def test_test_images_judge_the_best_epoch(train: Train, tiny_mnist: Callable[[int, int], Path]) -> None:
+def test_test_images_judge_the_best_epoch(
+    train: Train, network_file: Write, tiny_mnist: Callable[[int, int], Path]
+) -> None:
+    name = network_file(  # learns in the first epoch, of eight steps, and is blind from then on
+        "def build(self):\n"
+        "    self.register_buffer('steps', torch.zeros(()))\n"
+        "def forward(self, x):\n"
+        "    self.steps += self.training\n"
+        "    return self.flat(x) * (self.steps <= 8)"
+    )
     place = tiny_mnist(200, 70)
-    recipe = Recipe(dataset="mnist", data_dir=str(place), epochs=3, batch_size=20, learning_rate=0.1)
+    recipe = Recipe(name, "mnist", str(place), input=(1, 8, 8), epochs=3, batch_size=20, learning_rate=0.3)
     folder, events = train(recipe)
-    test = value_of(load_dataset("mnist", place)).test
     (finished,) = of_kind(events, Finished)
     assert of_kind(events, Started)[0].test_images == 70
-    assert finished.test_accuracy == accuracy_of(folder, test)
-    assert finished.test_accuracy > 0.2
+    assert finished.best_epoch == 1
+    assert finished.test_accuracy == accuracy_of(folder, value_of(load_dataset("mnist", place)).test)
+    assert finished.test_accuracy > 0.15
 
 
 def test_saved_weights_say_what_they_are(train: Train, short: Recipe) -> None:

@@ -6,9 +6,9 @@ from PySide6.QtGui import QImage
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from explorer.ui.classify.image_list import Item
-from explorer.ui.classify.labels import ElidedLabel, WrappedLabel
 from explorer.ui.classify.picture import Picture
 from explorer.ui.classify.prediction_bars import PredictionBars
+from explorer.ui.widgets.labels import ElidedLabel, WrappedLabel
 
 UNREADABLE = "This file cannot be shown"
 

@@ -26,11 +26,11 @@ from PySide6.QtWidgets import (
 from explorer.ui.background import Answer, Background
 from explorer.ui.classify.detail import Detail
 from explorer.ui.classify.image_list import ImageDelegate, ImageListModel, Item
-from explorer.ui.classify.labels import ElidedLabel
 from explorer.ui.classify.model_chooser import DEFAULT, ModelChooser
 from explorer.ui.classify.reading import Examined, Found, Source, examine, find, load_model, read_preview
 from explorer.ui.classify.report import as_table
 from explorer.ui.widgets.banner import Banner
+from explorer.ui.widgets.labels import ElidedLabel
 
 if TYPE_CHECKING:
     from explorer.inference.classifier import Classifier

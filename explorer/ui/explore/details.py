@@ -6,6 +6,7 @@ from html import escape
 
 from PySide6.QtWidgets import QTextBrowser, QWidget
 
+from explorer.architectures.registry import Entry
 from explorer.inspection.anatomy import Layer
 from explorer.inspection.portrait import Portrait
 from explorer.inspection.report import field_text, value_text
@@ -21,9 +22,8 @@ class Details(QTextBrowser):
         self.setAccessibleName("Details")
         self.setMinimumWidth(180)
 
-    def show_card(self, portrait: Portrait) -> None:
+    def show_entry(self, entry: Entry) -> None:
         """Shows what the network is about."""
-        entry = portrait.entry
         parts = [f"<h3>{escape(entry.title)}</h3>"]
         if entry.idea:
             parts.append(f"<p>{escape(entry.idea)}</p>")

@@ -131,6 +131,8 @@ class ExplorePage(QWidget):
         self._name = name
         self.list.select(name)
         self.status_changed.emit("Loading PyTorch…")
+        if known is not None:
+            self.details.show_entry(known)
         self._question = self._background.ask(_load, name)
         for library in LIBRARIES:
             self._library_questions[self._background.ask(library_entries, library)] = library
@@ -141,7 +143,9 @@ class ExplorePage(QWidget):
             return
         self._name = name
         self.header.clear_options()
-        self._announce(name)
+        known = self._announce(name)
+        if known is not None:
+            self.details.show_entry(known)
         self._ask(name, None, {})
 
     def stop(self) -> bool:
@@ -225,7 +229,7 @@ class ExplorePage(QWidget):
 
     def _show_card(self) -> None:
         if self.portrait is not None:
-            self.details.show_card(self.portrait)
+            self.details.show_entry(self.portrait.entry)
 
     def _show_error(self, error: Exception) -> None:
         """Shows why there is no network; what was chosen stays editable."""

@@ -50,6 +50,7 @@ class Curves(QWidget):
             "speed": self._line(self.speed, "", SPEED),
         }
         self._steps_per_epoch = 1
+        self._frames = 0
         self._colour()
 
     def _plot(self, title: str, unit: str) -> Any:
@@ -113,10 +114,11 @@ class Curves(QWidget):
         line.series.extend(xs, ys)
         line.fresh = True
 
-    def draw(self) -> None:
-        """Shows what has been added since the last time."""
-        for line in self._lines.values():
-            if line.fresh:
+    def draw(self, everything: bool = True) -> None:
+        """Shows what has been added since the last time; the speed, unless `everything`, only every fifth time."""
+        self._frames += 1
+        for name, line in self._lines.items():
+            if line.fresh and (everything or name != "speed" or self._frames % 5 == 0):
                 line.curve.setData(line.series.x, line.series.y)
                 line.fresh = False
 

@@ -269,7 +269,7 @@ class TrainPage(QWidget):
             elif isinstance(event, Epoch):
                 self._show_epoch(event)
                 self.runs.model.note_epoch(self._active, event.epoch, event.validation_accuracy)
-        self.curves.draw()
+        self.curves.draw(everything=not trainer.isRunning())
         self._show_latest(latest)
 
     # -- what is on show -------------------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QStyle
 
-from explorer.ui.classify.labels import WrappedLabel
+from explorer.ui.widgets.labels import WrappedLabel
 
 
 class Banner(QFrame):

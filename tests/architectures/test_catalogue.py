@@ -1,0 +1,239 @@
+"""The catalogue: cards, builders and what each network promises."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+import tomllib
+from collections.abc import Callable
+from dataclasses import fields
+from functools import cache
+
+import pytest
+import torch
+from torch import nn
+
+from explorer import architectures
+from explorer.architectures.options import Option
+from explorer.architectures.registry import Entry, build, catalogue, entry, options
+from explorer.errors import InputError
+from explorer.resources import resource
+from explorer.tasks import classification
+
+NAMES = [known.name for known in catalogue()]
+CARDS = {path.stem: tomllib.loads(path.read_text(encoding="utf-8")) for path in sorted(resource("cards").glob("*.toml"))}
+SMALL_INPUTS = {"alexnet": (3, 99, 99), **{f"vgg{depth}": (3, 32, 32) for depth in (11, 13, 16, 19)}}
+
+
+@cache
+def builders() -> dict[str, Callable[..., nn.Module]]:
+    """The public functions of the family modules, by name: those that return a module."""
+    found = {}
+    for info in pkgutil.iter_modules(architectures.__path__):
+        module = importlib.import_module(f"{architectures.__name__}.{info.name}")
+        for name, function in inspect.getmembers(module, inspect.isfunction):
+            own = function.__module__ == module.__name__ and not name.startswith("_")
+            if own and inspect.signature(function).return_annotation == "nn.Module" and name != "build":
+                found[name] = function
+    return found
+
+
+# -- cards ---------------------------------------------------------------------------------------------------------
+
+
+def test_every_variant_on_a_card_has_its_builder_and_the_other_way_round() -> None:
+    on_cards = {name: family for family, card in CARDS.items() for name in card["variants"]}
+    built = {name: function.__module__.rpartition(".")[2] for name, function in builders().items()}
+    assert on_cards == built
+
+
+def test_names_are_unique_and_the_oldest_comes_first() -> None:
+    variants = [name for card in CARDS.values() for name in card["variants"]]
+    assert sorted(variants) == sorted(NAMES)
+    assert len(set(NAMES)) == len(NAMES)
+    years = [known.year or 0 for known in catalogue()]
+    assert years == sorted(years)
+
+
+@pytest.mark.parametrize("known", catalogue(), ids=lambda known: known.name)
+def test_a_card_leaves_nothing_out(known: Entry) -> None:
+    empty = [field.name for field in fields(known) if field.name != "note" and not getattr(known, field.name)]
+    assert empty == []
+    assert known.published is not None
+    assert known.published.params is not None
+    assert known.published.source
+
+
+@pytest.mark.parametrize("known", catalogue(), ids=lambda known: known.name)
+def test_a_card_describes_the_input_in_full(known: Entry) -> None:
+    assert all(size >= 1 for size in known.input)
+    assert len(known.mean) == len(known.std) == known.input[0]
+    assert all(0 <= mean <= 1 for mean in known.mean)
+    assert all(0 < deviation <= 1 for deviation in known.std)
+
+
+@pytest.mark.parametrize("known", catalogue(), ids=lambda known: known.name)
+def test_a_card_points_to_the_paper_and_to_no_markup(known: Entry) -> None:
+    assert known.link.startswith("https://")
+    assert known.implementation in ("explorer", "torchvision", "timm")
+    assert 1980 <= (known.year or 0) <= 2030
+    assert len(known.idea.split()) >= 25
+
+
+@pytest.mark.parametrize("known", catalogue(), ids=lambda known: known.name)
+def test_a_card_names_whose_code_builds_it(known: Entry) -> None:
+    package = type(build(known, device="meta")).__module__.partition(".")[0]
+    wraps_own = known.implementation == "explorer"
+    assert package in (("explorer", "torch") if wraps_own else (known.implementation,))
+
+
+# -- options -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_parameter_of_a_builder_can_be_chosen(name: str) -> None:
+    parameters = set(inspect.signature(builders()[name]).parameters) - {"input"}
+    known = options(entry(name))
+    assert {option.name for option in known} == parameters
+    assert "num_classes" in parameters
+    assert all(option.help or option.choices for option in known)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_defaults_are_inside_their_ranges(name: str) -> None:
+    for option in options(entry(name)):
+        assert option.parse(option.default) == option.default
+        assert option.parse(str(option.default)) == option.default
+
+
+def bad_values(option: Option) -> list[object]:
+    values: list[object] = ["", "nonsense"]
+    if option.minimum is not None and option.maximum is not None:
+        values += [option.minimum - 1, option.maximum + 1, "nan", True]
+    return values if option.type is not bool else [*values, 2]
+
+
+@pytest.mark.parametrize(
+    ("name", "option"),
+    [pytest.param(name, option, id=f"{name}-{option.name}") for name in NAMES for option in options(entry(name))],
+)
+def test_a_bad_value_is_refused_with_the_option_and_its_range(name: str, option: Option) -> None:
+    for value in bad_values(option):
+        with pytest.raises(InputError, match=f"^{option.name} must be") as caught:
+            build(entry(name), device="meta", **{option.name: value})  # type: ignore[arg-type]
+        message = str(caught.value)
+        assert "\n" not in message
+        if option.choices:
+            assert all(choice in message for choice in option.choices)
+        elif option.minimum is not None:
+            assert f"from {option.minimum:g} to {option.maximum:g}" in message
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_number_of_classes_is_that_of_the_outputs(name: str) -> None:
+    known = entry(name)
+    network = build(known, device="meta", num_classes=7).eval()
+    assert network(torch.zeros(2, *known.input, device="meta")).shape == (2, 7)
+
+
+def test_an_unknown_option_is_told_with_the_ones_there_are() -> None:
+    with pytest.raises(InputError, match="lenet5 has no option 'colour': it has num_classes, activation, pooling"):
+        build(entry("lenet5"), colour="red")
+
+
+@pytest.mark.parametrize("activation", ["tanh", "relu", "sigmoid"])
+@pytest.mark.parametrize("pooling", ["average", "max"])
+def test_lenet_is_built_of_the_chosen_parts(activation: str, pooling: str) -> None:
+    network = build(entry("lenet5"), activation=activation, pooling=pooling)
+    types = [type(module).__name__.lower() for module in network.modules()]
+    assert types.count(activation) == 4
+    assert types.count("avgpool2d" if pooling == "average" else "maxpool2d") == 2
+
+
+# -- learning ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "given"), [*((name, {}) for name in NAMES), ("googlenet", {"aux": True}), ("vgg11", {"batch_norm": True})]
+)
+def test_a_training_step_is_finite_and_reaches_every_parameter(name: str, given: dict[str, bool]) -> None:
+    torch.manual_seed(0)
+    known = entry(name)
+    size = SMALL_INPUTS.get(name, known.input if known.input[1] <= 32 else (3, 64, 64))
+    if given.get("aux"):
+        size = (3, 80, 80)
+    network = build(known, size, **given).train()
+    outputs = network(torch.randn(2, *size))
+    loss = classification.loss(outputs, torch.tensor([0, 1]))
+    loss.backward()
+    assert loss.isfinite()
+    assert classification.split_outputs(outputs)[0].isfinite().all()
+    without = [path for path, parameter in network.named_parameters() if parameter.grad is None]
+    assert without == []
+    assert all(parameter.grad.isfinite().all() for parameter in network.parameters())
+    still = [path for path, parameter in network.named_parameters() if not parameter.grad.any()]
+    assert still == []
+
+
+def test_auxiliary_heads_speak_in_training_alone() -> None:
+    network = build(entry("googlenet"), (3, 80, 80), aux=True, num_classes=5)
+    x = torch.randn(2, 3, 80, 80)
+    main, extra = classification.split_outputs(network.train()(x))
+    assert main.shape == (2, 5)
+    assert [head.shape for head in extra] == [(2, 5), (2, 5)]
+    assert classification.split_outputs(network.eval()(x)) == (pytest.approx, ()) or not extra == ()
+
+
+@pytest.mark.parametrize("name", ["lenet5", "lenet5_1998", "resnet20_cifar"])
+def test_a_network_gives_the_same_weights_for_the_same_seed(name: str) -> None:
+    torch.manual_seed(3)
+    first = build(entry(name)).state_dict()
+    torch.manual_seed(3)
+    second = build(entry(name)).state_dict()
+    assert all(torch.equal(first[key], second[key]) for key in first)
+
+
+# -- the papers' peculiarities -------------------------------------------------------------------------------------
+
+
+def test_c3_of_lenet_1998_has_the_connections_of_table_one() -> None:
+    from explorer.architectures.lenet import C3_GROUPS
+
+    maps = [sources for group in C3_GROUPS for sources in group]
+    assert [len(sources) for sources in maps] == [3] * 6 + [4] * 9 + [6]
+    assert len({frozenset(sources) for sources in maps}) == 16
+    convolution = build(entry("lenet5_1998")).c3
+    assert sum(parameter.numel() for parameter in convolution.parameters()) == 60 * 25 + 16
+
+
+def test_radial_basis_units_prefer_their_own_code() -> None:
+    output = build(entry("lenet5_1998")).output
+    codes = output.codes
+    assert codes.shape == (10, 84)
+    assert len({tuple(code.tolist()) for code in codes}) == 10
+    answers = output(codes)
+    assert answers.argmax(1).tolist() == list(range(10))
+    assert answers.diagonal().tolist() == [0.0] * 10
+
+
+def test_local_response_normalisation_of_alexnet_is_the_papers() -> None:
+    network = build(entry("alexnet"), device="meta")
+    layer = network.features.norm1
+    x = torch.rand(1, 96, 2, 2) + 0.5
+    squares = x.square()
+    sums = torch.stack([squares[:, max(0, i - 2) : i + 3].sum(1) for i in range(96)], 1)
+    assert torch.allclose(layer(x), x / (2 + 1e-4 * sums) ** 0.75, atol=1e-6)
+
+
+def test_option_a_shortcut_takes_every_second_cell_and_pads_the_channels() -> None:
+    from explorer.architectures.resnet_cifar import Block
+
+    block = Block(4, 8, stride=2).eval()
+    for parameter in block.parameters():
+        nn.init.zeros_(parameter)
+    x = torch.rand(1, 4, 6, 6)
+    out = block(x)
+    assert torch.equal(out[:, 2:6], x[:, :, ::2, ::2])
+    assert not out[:, :2].any()
+    assert not out[:, 6:].any()
