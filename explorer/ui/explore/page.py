@@ -33,6 +33,8 @@ from explorer.ui.torch_loading import Engine, load_torch
 from explorer.ui.widgets.banner import Banner
 
 FIRST = "resnet50"
+SMALL = 30
+"""A network of so many layers is shown with all its groups open."""
 LIBRARIES: tuple[Literal["torchvision", "timm"], ...] = ("torchvision", "timm")
 
 
@@ -221,7 +223,8 @@ class ExplorePage(QWidget):
 
     def _show_flow(self) -> None:
         if self.portrait is not None:
-            self.flow.set_anatomy(self.portrait.anatomy)
+            anatomy = self.portrait.anatomy
+            self.flow.set_anatomy(anatomy, opened=len(anatomy.layers) <= SMALL)
 
     def _show_table(self) -> None:
         if self.portrait is not None:

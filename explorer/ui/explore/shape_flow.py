@@ -131,10 +131,16 @@ class ShapeFlow(QWidget):
 
     # -- what the page asks for ------------------------------------------------------------------------------------
 
-    def set_anatomy(self, anatomy: Anatomy | None) -> None:
-        """Shows another network, all groups closed but those in which it failed; None clears the view."""
+    def set_anatomy(self, anatomy: Anatomy | None, opened: bool = False) -> None:
+        """Shows another network; None clears the view.
+
+        Args:
+            anatomy: what to show.
+            opened: whether all groups are open at first, or only those in which the network failed.
+        """
         self._give_up()
-        self._anatomy, self._opened = anatomy, frozenset()
+        groups = anatomy.groups if anatomy is not None and opened else ()
+        self._anatomy, self._opened = anatomy, frozenset(group.path for group in groups)
         self._outline, self._picture, self._current = _NOTHING, None, ""
         self._nodes, self._items, self._wires = {}, {}, []
         self.view.show_scene(QGraphicsScene(), QRectF())
