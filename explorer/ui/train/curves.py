@@ -2,31 +2,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pyqtgraph as pg
-from PySide6.QtCore import QEvent
+from PySide6.QtCore import QEvent, Qt
 from PySide6.QtGui import QColor, QPalette
-from PySide6.QtWidgets import QGridLayout, QWidget
+from PySide6.QtWidgets import QGridLayout, QLabel, QWidget
 
 from explorer.training.events import Epoch, Event, Started, Steps
 from explorer.ui.train.series import Series
 
-TRAIN, VALIDATION, SPEED = QColor("#2f6fde"), QColor("#e07b00"), QColor("#3a9d5d")
+STEPS, TRAIN, VALIDATION, SPEED = QColor("#8fb0ef"), QColor("#2f6fde"), QColor("#e07b00"), QColor("#3a9d5d")
 
 
 @dataclass(slots=True)
 class _Line:
     """A series and the curve that draws it."""
 
+    plot: str
     curve: Any
     series: Series
+    highest: float = 0.0
     fresh: bool = False
 
 
+PLOTS = ("loss", "accuracy", "speed")
+
+
 class Curves(QWidget):
-    """Three plots over the epochs of a run. Events go in, `draw` shows them: one update for many events."""
+    """Three plots over the epochs of a run. Events go in, `draw` shows them: one update for many events.
+
+    Training and painting take turns at the interpreter, so what is painted at each update is kept small: the time axis
+    stands still, the other grows in steps, and the legend lies beside the plots and not in them.
+    """
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -34,23 +44,36 @@ class Curves(QWidget):
         self.accuracy = self._plot("Accuracy", "accuracy (%)")
         self.speed = self._plot("Speed", "images/s")
         self.accuracy.setLimits(yMin=-2, yMax=102)
+        self.legend = QLabel(
+            f'<span style="color:{STEPS.name()}">— each step</span> &nbsp; '
+            f'<span style="color:{TRAIN.name()}">●— training</span> &nbsp; '
+            f'<span style="color:{VALIDATION.name()}">●— validation</span>',
+            self,
+        )
         layout = QGridLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(self.loss, 0, 0, 1, 2)
-        layout.addWidget(self.accuracy, 1, 0)
-        layout.addWidget(self.speed, 1, 1)
-        layout.setRowStretch(0, 1)
+        layout.addWidget(self.legend, 0, 0, 1, 2, Qt.AlignmentFlag.AlignRight)
+        layout.addWidget(self.loss, 1, 0, 1, 2)
+        layout.addWidget(self.accuracy, 2, 0)
+        layout.addWidget(self.speed, 2, 1)
         layout.setRowStretch(1, 1)
+        layout.setRowStretch(2, 1)
         self._lines = {
-            "step_loss": self._line(self.loss, "each step", TRAIN, alpha=90),
-            "train_loss": self._line(self.loss, "training", TRAIN, dots=True),
-            "validation_loss": self._line(self.loss, "validation", VALIDATION, dots=True),
-            "train_accuracy": self._line(self.accuracy, "training", TRAIN, dots=True),
-            "validation_accuracy": self._line(self.accuracy, "validation", VALIDATION, dots=True),
-            "speed": self._line(self.speed, "", SPEED),
+            "step_loss": self._line("loss", STEPS),
+            "train_loss": self._line("loss", TRAIN, dots=True),
+            "validation_loss": self._line("loss", VALIDATION, dots=True),
+            "train_accuracy": self._line("accuracy", TRAIN, dots=True),
+            "validation_accuracy": self._line("accuracy", VALIDATION, dots=True),
+            "speed": self._line("speed", SPEED),
         }
         self._steps_per_epoch = 1
-        self._frames = 0
+        self._tops = dict.fromkeys(PLOTS, 0.0)
+        """Where the y axis of each plot ends now."""
+        self._zoomed: set[str] = set()
+        """Plots that the user has zoomed or moved: those are left alone."""
+        self.loss.getViewBox().sigRangeChangedManually.connect(self._loss_zoomed)
+        self.accuracy.getViewBox().sigRangeChangedManually.connect(self._accuracy_zoomed)
+        self.speed.getViewBox().sigRangeChangedManually.connect(self._speed_zoomed)
         self._colour()
 
     def _plot(self, title: str, unit: str) -> Any:
@@ -58,45 +81,42 @@ class Curves(QWidget):
         plot.setAccessibleName(title)
         plot.setLabel("left", unit)
         plot.setLabel("bottom", "epoch")
-        plot.setMouseEnabled(x=True, y=True)
+        plot.disableAutoRange()
         # Lines at the labelled values of y only: a full grid takes three quarters of the time of a repaint.
         plot.showGrid(x=False, y=True, alpha=0.2)
         plot.getAxis("left").setStyle(maxTickLevel=0)
         for side in ("left", "bottom"):
             plot.getAxis(side).enableAutoSIPrefix(False)
         plot.setMinimumHeight(120)
-        if title != "Speed":
-            plot.addLegend(offset=(-10, 10 if title == "Loss" else -10), labelTextSize="9pt")
         return plot
 
-    def _line(self, plot: Any, name: str, colour: QColor, alpha: int = 255, dots: bool = False) -> _Line:
-        shade = QColor(colour)
-        shade.setAlpha(alpha)
-        curve = plot.plot(
-            name=name or None,
-            pen=pg.mkPen(shade, width=1),  # wider lines draw several times slower
+    def _line(self, plot: str, colour: QColor, dots: bool = False) -> _Line:
+        curve = getattr(self, plot).plot(
+            pen=pg.mkPen(colour, width=1),  # wider lines draw several times slower
             symbol="o" if dots else None,
             symbolSize=5,
-            symbolBrush=shade,
+            symbolBrush=colour,
             symbolPen=None,
         )
         curve.setDownsampling(auto=True, method="peak")
         curve.setClipToView(True)
-        return _Line(curve, Series())
+        return _Line(plot, curve, Series())
 
     def clear(self) -> None:
         """Forgets the run on show."""
         for line in self._lines.values():
-            line.series = Series()
+            line.series, line.highest = Series(), 0.0
             line.fresh = True
+        self._tops = dict.fromkeys(PLOTS, 0.0)
+        self._zoomed.clear()
         self.draw()
-        for plot in (self.loss, self.accuracy, self.speed):
-            plot.enableAutoRange()
 
     def add(self, event: Event) -> None:
         """Takes in an event; nothing is drawn yet."""
         if isinstance(event, Started):
             self._steps_per_epoch = event.steps_per_epoch
+            for plot in (self.loss, self.accuracy, self.speed):
+                plot.setXRange(0, event.epochs, padding=0.02)
         elif isinstance(event, Steps):
             first = event.step - len(event.losses) + 1
             xs = [(first + place) / self._steps_per_epoch for place in range(len(event.losses))]
@@ -112,15 +132,35 @@ class Curves(QWidget):
     def _extend(self, name: str, xs: list[float], ys: Any) -> None:
         line = self._lines[name]
         line.series.extend(xs, ys)
+        line.highest = max(line.highest, *ys)
         line.fresh = True
 
-    def draw(self, everything: bool = True) -> None:
-        """Shows what has been added since the last time; the speed, unless `everything`, only every fifth time."""
-        self._frames += 1
-        for name, line in self._lines.items():
-            if line.fresh and (everything or name != "speed" or self._frames % 5 == 0):
+    def draw(self, plots: Sequence[str] = PLOTS) -> None:
+        """Shows what has been added to these plots since the last time."""
+        for line in self._lines.values():
+            if line.fresh and line.plot in plots:
                 line.curve.setData(line.series.x, line.series.y)
                 line.fresh = False
+        for plot in plots:
+            self._grow(plot)
+
+    def _grow(self, plot: str) -> None:
+        """Moves the end of a y axis where the curves have passed it."""
+        highest = max((line.highest for line in self._lines.values() if line.plot == plot), default=0.0)
+        if plot == "accuracy":
+            highest = 100.0
+        if highest > self._tops[plot] and plot not in self._zoomed:
+            self._tops[plot] = highest if plot == "accuracy" else 1.1 * highest
+            getattr(self, plot).setYRange(0, self._tops[plot], padding=0.02)
+
+    def _loss_zoomed(self) -> None:
+        self._zoomed.add("loss")
+
+    def _accuracy_zoomed(self) -> None:
+        self._zoomed.add("accuracy")
+
+    def _speed_zoomed(self) -> None:
+        self._zoomed.add("speed")
 
     def series(self, name: str) -> Series:
         """Returns the points of one curve, `step_loss`, `train_loss`, `validation_accuracy`, `speed`."""
@@ -140,8 +180,3 @@ class Curves(QWidget):
             for side in ("left", "bottom"):
                 plot.getAxis(side).setPen(text)
                 plot.getAxis(side).setTextPen(text)
-            legend = plot.plotItem.legend
-            if legend is not None:
-                legend.setLabelTextColor(text)
-                for _, label in legend.items:
-                    label.setText(label.text, color=text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from contextlib import suppress
 from pathlib import Path
 
@@ -33,8 +34,8 @@ from explorer.ui.train.trainer import Trainer
 from explorer.ui.widgets.banner import Banner
 from explorer.ui.widgets.named import named
 
-FRAME_MS = 100
-"""Between two updates: curves that move, for a few hundredths of one core. Training waits while Python paints."""
+FRAME_MS = 50
+"""Between two frames. Each shows one part of what is new, so that none holds up the window or the training for long."""
 FIGURES = (
     ("state", "State"),
     ("epoch", "Epoch"),
@@ -73,6 +74,10 @@ class TrainPage(QWidget):
         self._list_question = self._read_question = 0
         self._active = ""
         self._started: Started | None = None
+        self._latest: dict[type, Event] = {}
+        """The newest event of each kind that the figures do not show yet."""
+        self._parts = deque(("loss", "", "accuracy", "loss", "", "speed"))
+        """What the next frames show: a plot, or the figures."""
 
         self.form = RecipeForm(self)
         self.start = named(QPushButton("Start", self), "primary")
@@ -269,8 +274,16 @@ class TrainPage(QWidget):
             elif isinstance(event, Epoch):
                 self._show_epoch(event)
                 self.runs.model.note_epoch(self._active, event.epoch, event.validation_accuracy)
-        self.curves.draw(everything=not trainer.isRunning())
-        self._show_latest(latest)
+        self._latest.update(latest)
+        part = self._parts[0]
+        self._parts.rotate(-1)
+        if not trainer.isRunning():
+            self.curves.draw()
+        elif part:
+            self.curves.draw([part])
+        if not trainer.isRunning() or not part:
+            self._show_latest(self._latest)
+            self._latest = {}
 
     # -- what is on show -------------------------------------------------------------------------------------------
 
