@@ -28,7 +28,7 @@ def run(arguments: list[str]) -> int:
     """Runs one command and returns its exit status."""
     sys.stdout.reconfigure(encoding="utf-8")  # type: ignore[union-attr]  # × and · on any terminal
     try:
-        options = _parser().parse_args(arguments)
+        options = _parser().parse_args(_with_input_joined(arguments))
         command: Callable[[argparse.Namespace], int] = options.command
         status = command(options)
         sys.stdout.flush()
@@ -121,6 +121,17 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--json", action="store_true")
     command.set_defaults(command=_classify)
     return parser
+
+
+def _with_input_joined(arguments: Iterable[str]) -> list[str]:
+    """Returns `--input -1,32,32` as `--input=-1,32,32`: argparse would take the value for an option."""
+    joined: list[str] = []
+    for argument in arguments:
+        if joined and joined[-1] == "--input":
+            joined[-1] += f"={argument}"
+        else:
+            joined.append(argument)
+    return joined
 
 
 def _add_settings(command: argparse.ArgumentParser, text: str) -> None:

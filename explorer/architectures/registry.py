@@ -291,7 +291,7 @@ def build(entry: Entry, input: tuple[int, int, int] | None = None, device: str =
         reason = " ".join(str(error).split()) or type(error).__name__
         raise InputError(f"{entry.name} cannot be built with these options: {reason}") from error
     if not isinstance(module, nn.Module):
-        raise InputError(f"{entry.name} gives a {type(module).__name__}, not a torch.nn.Module")
+        raise InputError(f"{entry.name} gives something of type {type(module).__name__}, not a torch.nn.Module")
     return module if entry.source != "file" or device != "meta" else _to_meta(module)
 
 

@@ -44,6 +44,6 @@ def load_builder(name: str) -> Callable[..., object]:
         return lambda: found
     if not callable(found):
         raise InputError(
-            f"{name} is a {type(found).__name__}: name a torch.nn.Module class or a function that gives one"
+            f"{name} is of type {type(found).__name__}: name a torch.nn.Module class or a function that gives one"
         )
     return found  # type: ignore[no-any-return]

@@ -9,6 +9,7 @@ import tomllib
 from collections.abc import Callable
 from dataclasses import fields
 from functools import cache
+from typing import Any
 
 import pytest
 import torch
@@ -22,14 +23,16 @@ from explorer.resources import resource
 from explorer.tasks import classification
 
 NAMES = [known.name for known in catalogue()]
-CARDS = {path.stem: tomllib.loads(path.read_text(encoding="utf-8")) for path in sorted(resource("cards").glob("*.toml"))}
+CARDS = {
+    path.stem: tomllib.loads(path.read_text(encoding="utf-8")) for path in sorted(resource("cards").glob("*.toml"))
+}
 SMALL_INPUTS = {"alexnet": (3, 99, 99), **{f"vgg{depth}": (3, 32, 32) for depth in (11, 13, 16, 19)}}
 
 
 @cache
 def builders() -> dict[str, Callable[..., nn.Module]]:
     """The public functions of the family modules, by name: those that return a module."""
-    found = {}
+    found: dict[str, Callable[..., nn.Module]] = {}
     for info in pkgutil.iter_modules(architectures.__path__):
         module = importlib.import_module(f"{architectures.__name__}.{info.name}")
         for name, function in inspect.getmembers(module, inspect.isfunction):
@@ -74,7 +77,7 @@ def test_a_card_describes_the_input_in_full(known: Entry) -> None:
 
 
 @pytest.mark.parametrize("known", catalogue(), ids=lambda known: known.name)
-def test_a_card_points_to_the_paper_and_to_no_markup(known: Entry) -> None:
+def test_a_card_dates_the_network_and_points_to_its_paper(known: Entry) -> None:
     assert known.link.startswith("https://")
     assert known.implementation in ("explorer", "torchvision", "timm")
     assert 1980 <= (known.year or 0) <= 2030
@@ -157,7 +160,7 @@ def test_lenet_is_built_of_the_chosen_parts(activation: str, pooling: str) -> No
 @pytest.mark.parametrize(
     ("name", "given"), [*((name, {}) for name in NAMES), ("googlenet", {"aux": True}), ("vgg11", {"batch_norm": True})]
 )
-def test_a_training_step_is_finite_and_reaches_every_parameter(name: str, given: dict[str, bool]) -> None:
+def test_a_training_step_is_finite_and_reaches_every_parameter(name: str, given: dict[str, Any]) -> None:
     torch.manual_seed(0)
     known = entry(name)
     size = SMALL_INPUTS.get(name, known.input if known.input[1] <= 32 else (3, 64, 64))
@@ -166,14 +169,12 @@ def test_a_training_step_is_finite_and_reaches_every_parameter(name: str, given:
     network = build(known, size, **given).train()
     outputs = network(torch.randn(2, *size))
     loss = classification.loss(outputs, torch.tensor([0, 1]))
-    loss.backward()
+    loss.backward()  # type: ignore[no-untyped-call]
     assert loss.isfinite()
     assert classification.split_outputs(outputs)[0].isfinite().all()
-    without = [path for path, parameter in network.named_parameters() if parameter.grad is None]
-    assert without == []
-    assert all(parameter.grad.isfinite().all() for parameter in network.parameters())
-    still = [path for path, parameter in network.named_parameters() if not parameter.grad.any()]
-    assert still == []
+    gradients = {path: parameter.grad for path, parameter in network.named_parameters()}
+    assert [path for path, gradient in gradients.items() if gradient is None or not gradient.any()] == []
+    assert all(gradient.isfinite().all() for gradient in gradients.values() if gradient is not None)
 
 
 def test_auxiliary_heads_speak_in_training_alone() -> None:
@@ -182,7 +183,7 @@ def test_auxiliary_heads_speak_in_training_alone() -> None:
     main, extra = classification.split_outputs(network.train()(x))
     assert main.shape == (2, 5)
     assert [head.shape for head in extra] == [(2, 5), (2, 5)]
-    assert classification.split_outputs(network.eval()(x)) == (pytest.approx, ()) or not extra == ()
+    assert classification.split_outputs(network.eval()(x))[1] == ()
 
 
 @pytest.mark.parametrize("name", ["lenet5", "lenet5_1998", "resnet20_cifar"])
@@ -203,22 +204,22 @@ def test_c3_of_lenet_1998_has_the_connections_of_table_one() -> None:
     maps = [sources for group in C3_GROUPS for sources in group]
     assert [len(sources) for sources in maps] == [3] * 6 + [4] * 9 + [6]
     assert len({frozenset(sources) for sources in maps}) == 16
-    convolution = build(entry("lenet5_1998")).c3
-    assert sum(parameter.numel() for parameter in convolution.parameters()) == 60 * 25 + 16
+    network: Any = build(entry("lenet5_1998"))
+    assert sum(parameter.numel() for parameter in network.c3.parameters()) == 60 * 25 + 16
 
 
 def test_radial_basis_units_prefer_their_own_code() -> None:
-    output = build(entry("lenet5_1998")).output
-    codes = output.codes
+    network: Any = build(entry("lenet5_1998"))
+    codes = network.output.codes
     assert codes.shape == (10, 84)
     assert len({tuple(code.tolist()) for code in codes}) == 10
-    answers = output(codes)
+    answers = network.output(codes)
     assert answers.argmax(1).tolist() == list(range(10))
     assert answers.diagonal().tolist() == [0.0] * 10
 
 
 def test_local_response_normalisation_of_alexnet_is_the_papers() -> None:
-    network = build(entry("alexnet"), device="meta")
+    network: Any = build(entry("alexnet"), device="meta")
     layer = network.features.norm1
     x = torch.rand(1, 96, 2, 2) + 0.5
     squares = x.square()

@@ -66,6 +66,7 @@ def seen_pixels(network: nn.Module, x: Tensor, cell: tuple[int, ...]) -> tuple[t
     x = x.clone().requires_grad_()
     output = network(x)
     output[(0, slice(None), *cell)].sum().backward()
+    assert x.grad is not None
     touched = x.grad[0].abs().sum(0).nonzero()  # (pixels, dimensions)
     return tuple(zip(touched.amin(0).tolist(), touched.amax(0).tolist(), strict=True))
 
@@ -135,7 +136,7 @@ class OptionA(nn.Module):
         self.conv2 = nn.Conv2d(4, 4, 3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.conv2(self.conv1(x)) + functional.pad(x[:, :, ::2, ::2], (0, 0, 0, 0, 1, 1))
+        return self.conv2(self.conv1(x)) + functional.pad(x[:, :, ::2, ::2], (0, 0, 0, 0, 1, 1))  # type: ignore[no-any-return]
 
 
 def thin_resnet(blocks: list[int]) -> nn.Module:
@@ -248,7 +249,7 @@ def test_no_field_is_told_where_branches_of_different_stride_meet() -> None:
             self.coarse = nn.Conv2d(1, 1, 3, stride=2, padding=1)
 
         def forward(self, x: Tensor) -> Tensor:
-            return self.coarse(x) + x[:, :, :4, :4]
+            return self.coarse(x) + x[:, :, :4, :4]  # type: ignore[no-any-return]
 
     anatomy = capture(Meeting().to("meta"), [(1, 1, 8, 8)])
     assert [layer.receptive_field is None for layer in anatomy.layers] == [False, False, True]
