@@ -13,6 +13,8 @@ import importlib.util
 import os
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,30 +33,43 @@ class Engine:
 
 
 def load_torch() -> Engine:
-    """Imports torch, torchvision and timm once and gets their first use over with; not for the GUI thread."""
+    """Imports torch and torchvision once and gets their first use over with; not for the GUI thread."""
     with _lock:
         if not _loaded:
-            gc.disable()
-            try:
+            with _collector_at_rest():
                 _loaded.append(_load())
-            finally:
-                gc.collect()
-                gc.freeze()  # what is loaded stays: later collections need not look at it
-                gc.enable()
         return _loaded[0]
+
+
+def load_the_rest() -> None:
+    """Imports what the other pages and the rest of the list need, so that they open at once."""
+    load_torch()
+    with _lock, _collector_at_rest():
+        import lightning_fabric  # noqa: F401
+        import timm  # noqa: F401
+
+        from explorer.ui.classify import page as classify_page  # noqa: F401
+        from explorer.ui.train import page as train_page  # noqa: F401
+
+
+@contextmanager
+def _collector_at_rest() -> Iterator[None]:
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()  # what is loaded stays: later collections, which halt every thread, need not look at it
+        gc.enable()
 
 
 def _load() -> Engine:
     if sys.platform == "linux":
         _map_libraries()
-    import timm  # noqa: F401
     import torch
     import torchvision  # noqa: F401
 
     from explorer.inspection import capture  # noqa: F401
     from explorer.training.device import choose_device
-    from explorer.ui.classify import page as classify_page  # noqa: F401  # so that the other pages open at once
-    from explorer.ui.train import page as train_page  # noqa: F401
 
     with torch.no_grad():  # the first operation on meta loads a great deal more
         torch.nn.Conv2d(1, 1, 1, device="meta")(torch.zeros(1, 1, 1, 1, device="meta"))

@@ -29,7 +29,7 @@ from explorer.ui.explore.details import Details
 from explorer.ui.explore.header import Header
 from explorer.ui.explore.layer_table import LayerTable
 from explorer.ui.explore.shape_flow import ShapeFlow
-from explorer.ui.torch_loading import Engine, load_torch
+from explorer.ui.torch_loading import Engine, load_the_rest, load_torch
 from explorer.ui.widgets.banner import Banner
 
 FIRST = "resnet50"
@@ -136,6 +136,7 @@ class ExplorePage(QWidget):
         if known is not None:
             self.details.show_entry(known)
         self._question = self._background.ask(_load, name)
+        self._background.ask(load_the_rest)
         for library in LIBRARIES:
             self._library_questions[self._background.ask(library_entries, library)] = library
 
