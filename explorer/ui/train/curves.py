@@ -9,7 +9,7 @@ from typing import Any
 import pyqtgraph as pg
 from PySide6.QtCore import QEvent, Qt
 from PySide6.QtGui import QColor, QPalette
-from PySide6.QtWidgets import QGridLayout, QLabel, QWidget
+from PySide6.QtWidgets import QGraphicsItem, QGridLayout, QLabel, QWidget
 
 from explorer.training.events import Epoch, Event, Started, Steps
 from explorer.ui.train.series import Series
@@ -84,9 +84,10 @@ class Curves(QWidget):
         plot.disableAutoRange()
         # Lines at the labelled values of y only: a full grid takes three quarters of the time of a repaint.
         plot.showGrid(x=False, y=True, alpha=0.2)
-        plot.getAxis("left").setStyle(maxTickLevel=0)
         for side in ("left", "bottom"):
             plot.getAxis(side).enableAutoSIPrefix(False)
+            plot.getAxis(side).setStyle(maxTickLevel=0)
+            plot.getAxis(side).setCacheMode(QGraphicsItem.CacheMode.DeviceCoordinateCache)
         plot.setMinimumHeight(120)
         return plot
 

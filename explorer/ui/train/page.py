@@ -6,7 +6,7 @@ from collections import deque
 from contextlib import suppress
 from pathlib import Path
 
-from PySide6.QtCore import QByteArray, QFile, QSettings, Qt, QTimer, Signal
+from PySide6.QtCore import QByteArray, QElapsedTimer, QFile, QSettings, Qt, QTimer, Signal
 from PySide6.QtGui import QKeySequence
 from PySide6.QtWidgets import (
     QGridLayout,
@@ -35,7 +35,9 @@ from explorer.ui.widgets.banner import Banner
 from explorer.ui.widgets.named import named
 
 FRAME_MS = 50
-"""Between two frames. Each shows one part of what is new, so that none holds up the window or the training for long."""
+"""From one frame to the next, at least. Each shows one part of what is new: a plot or the figures."""
+REST = 25
+"""How many times as long as a frame took the page then rests: training waits while Python paints, so it gets 4 %."""
 FIGURES = (
     ("state", "State"),
     ("epoch", "Epoch"),
@@ -76,7 +78,7 @@ class TrainPage(QWidget):
         self._started: Started | None = None
         self._latest: dict[type, Event] = {}
         """The newest event of each kind that the figures do not show yet."""
-        self._parts = deque(("loss", "", "accuracy", "loss", "", "speed"))
+        self._parts = deque(("loss", "", "accuracy", "", "speed"))
         """What the next frames show: a plot, or the figures."""
 
         self.form = RecipeForm(self)
@@ -97,8 +99,9 @@ class TrainPage(QWidget):
         self.figures = {name: named(QLabel("–", self), "figure") for name, _ in FIGURES}
         self._build()
         self._frames = QTimer(self)
-        self._frames.setInterval(FRAME_MS)
+        self._frames.setSingleShot(True)
         self._frames.timeout.connect(self._take_events)
+        self._frame_begun = QElapsedTimer()
 
         self.start.clicked.connect(self.begin)
         self.pause.clicked.connect(self._pause_or_go_on)
@@ -218,7 +221,7 @@ class TrainPage(QWidget):
         self.figures["state"].setText("preparing…")
         trainer.finished.connect(self._ended)
         trainer.start()
-        self._frames.start()
+        self._frames.start(FRAME_MS)
         self._show_state()
         self.progress_changed.emit(0.0)
 
@@ -261,6 +264,8 @@ class TrainPage(QWidget):
         trainer = self.trainer
         if trainer is None:
             return
+        self._frame_begun.start()
+        QTimer.singleShot(0, self, self._rest)  # after what is changed below has been painted
         if self._read_question:  # the curves so far come first
             return
         latest: dict[type, Event] = {}
@@ -284,6 +289,11 @@ class TrainPage(QWidget):
         if not trainer.isRunning() or not part:
             self._show_latest(self._latest)
             self._latest = {}
+
+    def _rest(self) -> None:
+        """Lets the next frame come the later, the longer this one took."""
+        if self.trainer is not None:
+            self._frames.start(max(FRAME_MS, REST * self._frame_begun.elapsed()))
 
     # -- what is on show -------------------------------------------------------------------------------------------
 
