@@ -26,7 +26,11 @@ if TYPE_CHECKING:
 
 def run(arguments: list[str]) -> int:
     """Runs one command and returns its exit status."""
-    sys.stdout.reconfigure(encoding="utf-8")  # type: ignore[union-attr]  # × and · on any terminal
+    for stream in (
+        sys.stdout,
+        sys.stderr,
+    ):  # × and · on any terminal, file names that are no text, and each line at once
+        stream.reconfigure(encoding="utf-8", errors="backslashreplace", line_buffering=True)  # type: ignore[union-attr]
     try:
         options = _parser().parse_args(_with_input_joined(arguments))
         command: Callable[[argparse.Namespace], int] = options.command
@@ -337,8 +341,8 @@ def _interruption() -> Generator[list[int], None, None]:
             signal.signal(number, handler)
 
 
-def _follow(events: Iterable[Event], interrupted: list[int], as_json: bool) -> int:
-    """Prints events until they end or a signal comes; the caller closes them, which saves the run."""
+def _follow(events: Generator[Event, None, object], interrupted: list[int], as_json: bool) -> int:
+    """Prints events until they end or a signal comes, which saves the run."""
     from explorer.training.events import Finished, Started, to_document
 
     run = ""
@@ -347,10 +351,10 @@ def _follow(events: Iterable[Event], interrupted: list[int], as_json: bool) -> i
             run = event.run
         if as_json:
             _write(json.dumps(to_document(event)))
-            sys.stdout.flush()
         else:
             _print_event(event)
         if interrupted and not isinstance(event, Finished):
+            events.close()
             again = f"; go on with --resume --run-dir {run}" if run else ""
             _say(f"architecture-explorer: interrupted, the run is saved{again}" if run else "interrupted")
             return 128 + interrupted[0]
@@ -388,11 +392,15 @@ def _print_event(event: Event) -> None:
 
 def _classify(arguments: argparse.Namespace) -> int:
     from explorer.inference.classifier import load_classifier
+    from explorer.inference.images import find_images
 
     if arguments.top < 1:
         raise InputError(f"--top must be at least 1, not {arguments.top}")
     classifier = load_classifier(arguments.model)
-    results = (classifier.classify_file(path, arguments.top) for path in arguments.paths)
+    paths = list(find_images(arguments.paths))
+    if not paths:
+        raise InputError(f"there are no images in {', '.join(map(str, arguments.paths))}")
+    results = (classifier.classify_file(path, arguments.top) for path in paths)
     if arguments.json:
         from dataclasses import asdict
 
@@ -408,4 +416,4 @@ def _classify(arguments: argparse.Namespace) -> int:
         _write(result.path)
         for prediction in result.predictions:
             _write(f"  {prediction.probability:7.2%}  {prediction.label}")
-    return 2 if failed == len(arguments.paths) else 0
+    return 2 if failed == len(paths) else 0

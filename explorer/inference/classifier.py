@@ -123,6 +123,9 @@ def _assemble(spec: ModelSpec, weights: dict[str, Tensor], name: str) -> nn.Modu
     from explorer.architectures.registry import build, entry, options
 
     architecture = entry(spec.architecture)
+    if architecture.source == "file" and not Path(spec.architecture.rpartition(":")[0]).is_absolute():
+        # Weights from elsewhere must not bring code along: a full path is one that this machine's user trained with.
+        raise InputError(f"{name} asks for the Python file {spec.architecture} beside it, which is not run")
     chosen = dict(spec.options)
     if any(option.name == "num_classes" for option in options(architecture)):
         chosen.setdefault("num_classes", len(spec.classes))

@@ -343,7 +343,11 @@ class _Run:
         return event
 
     def _spec(self) -> ModelSpec:
-        return ModelSpec(self.recipe.architecture, self.options, self.preprocessing, self.dataset.info.classes)
+        name = self.recipe.architecture
+        if entry(name).source == "file":  # the weights are used from other folders, and only a full path is trusted
+            path, _, attribute = name.rpartition(":")
+            name = f"{Path(path).resolve()}:{attribute}"
+        return ModelSpec(name, self.options, self.preprocessing, self.dataset.info.classes)
 
     def _save(self) -> None:
         """Writes the checkpoint, unless nothing has happened since the last one."""

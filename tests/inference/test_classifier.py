@@ -207,3 +207,16 @@ def test_diverged_network_says_so_instead_of_answering(tmp_path: Path) -> None:
     assert result.error is not None
     assert "diverged" in result.error
     json.dumps(result.predictions)
+
+
+def test_weights_that_ask_for_a_python_file_beside_them_run_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "evil.py").write_text("import pathlib\npathlib.Path('ran').touch()\ndef net(): pass\n")
+    preprocessing = Preprocessing((1, 8, 8), (0.0,), (1.0,), 8)
+    spec = ModelSpec("evil.py:net", {}, preprocessing, ("a", "b"))
+    save_weights(tmp_path / "best.safetensors", {"x": torch.zeros(1)}, spec)
+    with pytest.raises(InputError, match=r"evil\.py"):
+        load_classifier(str(tmp_path))
+    assert not (tmp_path / "ran").exists()
