@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import deque
 from itertools import pairwise
 from pathlib import Path
 
@@ -46,7 +47,7 @@ def train_in_window(arguments: argparse.Namespace) -> None:
     from PySide6.QtCore import QSettings, Qt, QTimer
     from PySide6.QtWidgets import QApplication
 
-    from explorer.training.events import Epoch, Started
+    from explorer.training.events import Epoch, Event, Started
     from explorer.ui.main_window import MainWindow
     from explorer.ui.theme import apply_theme
 
@@ -69,21 +70,24 @@ def train_in_window(arguments: argparse.Namespace) -> None:
     timer = QTimer()
     timer.setTimerType(Qt.TimerType.PreciseTimer)
     timer.timeout.connect(lambda: ticks.append(time.perf_counter()))
-    add = page.curves.add
 
-    def watch(event: object) -> None:
-        nonlocal images
-        if isinstance(event, Started):
-            images, times["start"] = event.train_images * event.epochs, time.perf_counter()
-            timer.start(16)
-        if isinstance(event, Epoch) and event.epoch == arguments.epochs:
-            times["end"] = time.perf_counter()
-            timer.stop()
-        add(event)  # type: ignore[arg-type]
+    class Watched(deque[Event]):
+        """The trainer's events, each noted when training hands it over and not when the page shows it."""
 
-    page.curves.add = watch  # type: ignore[method-assign,assignment]
+        def append(self, event: Event) -> None:
+            nonlocal images
+            if isinstance(event, Started):
+                images, times["start"] = event.train_images * event.epochs, time.perf_counter()
+            if isinstance(event, Epoch) and event.epoch == arguments.epochs:
+                times["end"] = time.perf_counter()
+            super().append(event)
+
     page.begin()
     assert page.trainer is not None
+    page.trainer.events = Watched()
+    while "start" not in times:
+        application.processEvents()
+    timer.start(16)
     page.trainer.finished.connect(application.quit)
     application.exec()
     gaps = sorted(1000 * (after - before) for before, after in pairwise(ticks))

@@ -36,8 +36,8 @@ from explorer.ui.widgets.named import named
 
 FRAME_MS = 50
 """From one frame to the next, at least. Each shows one part of what is new: a plot or the figures."""
-REST = 25
-"""How many times as long as a frame took the page then rests: training waits while Python paints, so it gets 4 %."""
+REST = 30
+"""How many times as long as a frame took the page then rests: training waits while Python paints, so it gets 3 %."""
 FIGURES = (
     ("state", "State"),
     ("epoch", "Epoch"),
@@ -418,7 +418,7 @@ class TrainPage(QWidget):
         self._list()
 
     def _remember(self) -> None:
-        """Takes up the recipe and the sizes of the last session."""
+        """Takes up the recipe and the sizes of the last time."""
         import tomllib
 
         for name in ("left", "sides"):
