@@ -324,11 +324,14 @@ class TrainPage(QWidget):
 
     def _show_started(self, started: Started) -> None:
         self.figures["state"].setText("training")
+        self._show_subtitle(started)
+        self._list(active=started.run)
+
+    def _show_subtitle(self, started: Started) -> None:
         images = f"{started.train_images:,} + {started.validation_images:,} images"
         mixed = "" if started.precision == "32-true" else f", {started.precision}"
         self.subtitle.setText(f"{started.params:,} parameters   ·   {images}   ·   {started.device_name}{mixed}")
         self.subtitle.setToolTip(started.run)
-        self._list(active=started.run)
 
     def _show_epoch(self, epoch: Epoch) -> None:
         self.figures["accuracy"].setText(f"{100 * epoch.train_accuracy:.2f} %")
@@ -390,7 +393,7 @@ class TrainPage(QWidget):
         if self.trainer is None:
             self.form.set_recipe(recipe)
         for started in [event for event in events if isinstance(event, Started)][-1:]:
-            self._show_started_figures(started)
+            self._show_subtitle(started)
         for event in events:
             self.curves.add(event)
             if isinstance(event, Epoch):
@@ -403,10 +406,6 @@ class TrainPage(QWidget):
             finished = any(isinstance(event, Finished) for event in events)
             self.figures["state"].setText("finished" if finished else "stopped")
             self._show_latest({type(event): event for event in events if isinstance(event, Finished)})
-
-    def _show_started_figures(self, started: Started) -> None:
-        images = f"{started.train_images:,} + {started.validation_images:,} images"
-        self.subtitle.setText(f"{started.params:,} parameters   ·   {images}   ·   {started.device_name}")
 
     def _delete(self, path: str) -> None:
         """Moves a run to the trash, from where it can be taken back."""
