@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import pyqtgraph as pg
@@ -12,20 +10,10 @@ from PySide6.QtGui import QColor, QPalette
 from PySide6.QtWidgets import QGraphicsItem, QGridLayout, QLabel, QWidget
 
 from explorer.training.events import Epoch, Event, Started, Steps
+from explorer.ui.train.line import Line
 from explorer.ui.train.series import Series
 
 STEPS, TRAIN, VALIDATION, SPEED = QColor("#8fb0ef"), QColor("#2f6fde"), QColor("#e07b00"), QColor("#3a9d5d")
-
-
-@dataclass(slots=True)
-class _Line:
-    """A series and the curve that draws it."""
-
-    plot: str
-    curve: Any
-    series: Series
-    highest: float = 0.0
-    fresh: bool = False
 
 
 PLOTS = ("loss", "accuracy", "speed")
@@ -59,12 +47,12 @@ class Curves(QWidget):
         layout.setRowStretch(1, 1)
         layout.setRowStretch(2, 1)
         self._lines = {
-            "step_loss": self._line("loss", STEPS),
-            "train_loss": self._line("loss", TRAIN, dots=True),
-            "validation_loss": self._line("loss", VALIDATION, dots=True),
-            "train_accuracy": self._line("accuracy", TRAIN, dots=True),
-            "validation_accuracy": self._line("accuracy", VALIDATION, dots=True),
-            "speed": self._line("speed", SPEED),
+            "step_loss": self._line(self.loss, STEPS),
+            "train_loss": self._line(self.loss, TRAIN, dots=True),
+            "validation_loss": self._line(self.loss, VALIDATION, dots=True),
+            "train_accuracy": self._line(self.accuracy, TRAIN, dots=True),
+            "validation_accuracy": self._line(self.accuracy, VALIDATION, dots=True),
+            "speed": self._line(self.speed, SPEED),
         }
         self._steps_per_epoch = 1
         self._tops = dict.fromkeys(PLOTS, 0.0)
@@ -91,23 +79,16 @@ class Curves(QWidget):
         plot.setMinimumHeight(120)
         return plot
 
-    def _line(self, plot: str, colour: QColor, dots: bool = False) -> _Line:
-        curve = getattr(self, plot).plot(
-            pen=pg.mkPen(colour, width=1),  # wider lines draw several times slower
-            symbol="o" if dots else None,
-            symbolSize=5,
-            symbolBrush=colour,
-            symbolPen=None,
-        )
-        curve.setDownsampling(auto=True, method="peak")
-        curve.setClipToView(True)
-        return _Line(plot, curve, Series())
+    def _line(self, plot: Any, colour: QColor, dots: bool = False) -> Line:
+        line = Line(Series(), colour, dots)
+        plot.addItem(line)
+        return line
 
     def clear(self) -> None:
         """Forgets the run on show."""
         for line in self._lines.values():
-            line.series, line.highest = Series(), 0.0
-            line.fresh = True
+            line.series.clear()
+            line.update()
         self._tops = dict.fromkeys(PLOTS, 0.0)
         self._zoomed.clear()
         self.draw()
@@ -121,38 +102,29 @@ class Curves(QWidget):
         elif isinstance(event, Steps):
             first = event.step - len(event.losses) + 1
             xs = [(first + place) / self._steps_per_epoch for place in range(len(event.losses))]
-            self._extend("step_loss", xs, event.losses)
-            self._extend("speed", [event.step / self._steps_per_epoch], [event.images_per_second])
+            self.series("step_loss").extend(xs, event.losses)
+            self.series("speed").extend([event.step / self._steps_per_epoch], [event.images_per_second])
         elif isinstance(event, Epoch):
             x = [float(event.epoch)]
-            self._extend("train_loss", x, [event.train_loss])
-            self._extend("validation_loss", x, [event.validation_loss])
-            self._extend("train_accuracy", x, [100 * event.train_accuracy])
-            self._extend("validation_accuracy", x, [100 * event.validation_accuracy])
+            self.series("train_loss").extend(x, [event.train_loss])
+            self.series("validation_loss").extend(x, [event.validation_loss])
+            self.series("train_accuracy").extend(x, [100 * event.train_accuracy])
+            self.series("validation_accuracy").extend(x, [100 * event.validation_accuracy])
 
-    def _extend(self, name: str, xs: list[float], ys: Any) -> None:
-        line = self._lines[name]
-        line.series.extend(xs, ys)
-        line.highest = max(line.highest, *ys)
-        line.fresh = True
-
-    def draw(self, plots: Sequence[str] = PLOTS) -> None:
-        """Shows what has been added to these plots since the last time."""
+    def draw(self) -> None:
+        """Shows what has been added since the last time."""
         for line in self._lines.values():
-            if line.fresh and line.plot in plots:
-                line.curve.setData(line.series.x, line.series.y)
-                line.fresh = False
-        for plot in plots:
-            self._grow(plot)
+            line.show_new()
+        losses = ("step_loss", "train_loss", "validation_loss")
+        self._grow("loss", 1.1 * max(self.series(name).highest for name in losses))
+        self._grow("accuracy", 100.0)
+        self._grow("speed", 1.1 * self.series("speed").highest)
 
-    def _grow(self, plot: str) -> None:
+    def _grow(self, plot: str, top: float) -> None:
         """Moves the end of a y axis where the curves have passed it."""
-        highest = max((line.highest for line in self._lines.values() if line.plot == plot), default=0.0)
-        if plot == "accuracy":
-            highest = 100.0
-        if highest > self._tops[plot] and plot not in self._zoomed:
-            self._tops[plot] = highest if plot == "accuracy" else 1.1 * highest
-            getattr(self, plot).setYRange(0, self._tops[plot], padding=0.02)
+        if top > 1.1 * self._tops[plot] and plot not in self._zoomed:
+            self._tops[plot] = top
+            getattr(self, plot).setYRange(0, top, padding=0.02)
 
     def _loss_zoomed(self) -> None:
         self._zoomed.add("loss")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections import deque
+import math
+import time
 from contextlib import suppress
 from pathlib import Path
 
-from PySide6.QtCore import QByteArray, QElapsedTimer, QFile, QSettings, Qt, QTimer, Signal
+from PySide6.QtCore import QByteArray, QFile, QSettings, Qt, QTimer, Signal
 from PySide6.QtGui import QKeySequence
 from PySide6.QtWidgets import (
     QGridLayout,
@@ -35,9 +36,11 @@ from explorer.ui.widgets.banner import Banner
 from explorer.ui.widgets.named import named
 
 FRAME_MS = 50
-"""From one frame to the next, at least. Each shows one part of what is new: a plot or the figures."""
-REST = 30
-"""How many times as long as a frame took the page then rests: training waits while Python paints, so it gets 3 %."""
+"""From one frame to the next, at least."""
+LONGEST_INTERVAL = 1.0
+"""Seconds from one frame to the next at most, however much else the window does."""
+SHARE = 0.03
+"""Of the time, for the window beside training: the two take turns at the interpreter and share the processor."""
 FIGURES = (
     ("state", "State"),
     ("epoch", "Epoch"),
@@ -76,10 +79,6 @@ class TrainPage(QWidget):
         self._list_question = self._read_question = 0
         self._active = ""
         self._started: Started | None = None
-        self._latest: dict[type, Event] = {}
-        """The newest event of each kind that the figures do not show yet."""
-        self._parts = deque(("loss", "", "accuracy", "", "speed"))
-        """What the next frames show: a plot, or the figures."""
 
         self.form = RecipeForm(self)
         self.start = named(QPushButton("Start", self), "primary")
@@ -100,8 +99,9 @@ class TrainPage(QWidget):
         self._build()
         self._frames = QTimer(self)
         self._frames.setSingleShot(True)
-        self._frames.timeout.connect(self._take_events)
-        self._frame_begun = QElapsedTimer()
+        self._frames.timeout.connect(self._next_frame)
+        self._last_frame = (0.0, 0.0)
+        """When the last frame began, in seconds: by the clock, and by the work of this thread until then."""
 
         self.start.clicked.connect(self.begin)
         self.pause.clicked.connect(self._pause_or_go_on)
@@ -221,6 +221,7 @@ class TrainPage(QWidget):
         self.figures["state"].setText("preparing…")
         trainer.finished.connect(self._ended)
         trainer.start()
+        self._last_frame = (time.perf_counter(), time.thread_time())
         self._frames.start(FRAME_MS)
         self._show_state()
         self.progress_changed.emit(0.0)
@@ -259,14 +260,22 @@ class TrainPage(QWidget):
         self._show_state()
         self._list()
 
+    def _next_frame(self) -> None:
+        """Shows what is new, or puts it off until what the last frame took is its share of the time since."""
+        begun, worked = self._last_frame
+        interval = min((time.thread_time() - worked) / SHARE, LONGEST_INTERVAL)
+        early = interval - (time.perf_counter() - begun)
+        if early > 0 and self.trainer is not None and self.trainer.isRunning():
+            self._frames.start(math.ceil(1000 * early))
+            return
+        self._last_frame = (time.perf_counter(), time.thread_time())
+        self._take_events()
+        self._frames.start(FRAME_MS)
+
     def _take_events(self) -> None:
         """Shows what has happened since the last frame, in one update."""
         trainer = self.trainer
-        if trainer is None:
-            return
-        self._frame_begun.start()
-        QTimer.singleShot(0, self, self._rest)  # after what is changed below has been painted
-        if self._read_question:  # the curves so far come first
+        if trainer is None or self._read_question:  # the curves so far come first
             return
         latest: dict[type, Event] = {}
         while trainer.events:
@@ -279,21 +288,8 @@ class TrainPage(QWidget):
             elif isinstance(event, Epoch):
                 self._show_epoch(event)
                 self.runs.model.note_epoch(self._active, event.epoch, event.validation_accuracy)
-        self._latest.update(latest)
-        part = self._parts[0]
-        self._parts.rotate(-1)
-        if not trainer.isRunning():
-            self.curves.draw()
-        elif part:
-            self.curves.draw([part])
-        if not trainer.isRunning() or not part:
-            self._show_latest(self._latest)
-            self._latest = {}
-
-    def _rest(self) -> None:
-        """Lets the next frame come the later, the longer this one took."""
-        if self.trainer is not None:
-            self._frames.start(max(FRAME_MS, REST * self._frame_begun.elapsed()))
+        self.curves.draw()
+        self._show_latest(latest)
 
     # -- what is on show -------------------------------------------------------------------------------------------
 

@@ -11,21 +11,36 @@ if TYPE_CHECKING:
 
 
 class Series:
-    """Points (x, y) in the order in which they came."""
+    """Points (x, y) whose x never falls."""
 
     def __init__(self) -> None:
         import numpy as np
 
         self._points: NDArray[np.float64] = np.empty((2, 1024))
         self._count = 0
+        self.highest = 0.0
+        """The greatest y so far, no less than 0."""
+        self.fresh = 0
+        """Index of the first point that has not been shown; whoever shows them sets it."""
 
     def __len__(self) -> int:
         return self._count
 
+    def clear(self) -> None:
+        """Forgets all points."""
+        self._count = self.fresh = 0
+        self.highest = 0.0
+
     def extend(self, xs: Sequence[float], ys: Sequence[float]) -> None:
-        """Adds points; the room doubles when it is full, so each point is copied twice at most on average."""
+        """Adds points in ascending x, in place of those at and after the first of them: a resumed run repeats steps.
+
+        The room doubles when it is full, so each point is copied twice at most on average.
+        """
         import numpy as np
 
+        if self._count and xs[0] <= self._points[0, self._count - 1]:
+            self._count = int(np.searchsorted(self.x, xs[0]))
+            self.fresh = min(self.fresh, self._count)
         needed = self._count + len(xs)
         if needed > self._points.shape[1]:
             room = np.empty((2, max(needed, 2 * self._points.shape[1])))
@@ -34,6 +49,7 @@ class Series:
         self._points[0, self._count : needed] = xs
         self._points[1, self._count : needed] = ys
         self._count = needed
+        self.highest = max(self.highest, *ys)
 
     @property
     def x(self) -> NDArray[np.float64]:
