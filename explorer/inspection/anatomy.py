@@ -54,6 +54,8 @@ class Layer:
     """Multiply–accumulate operations for one pass at batch size 1."""
     activation_bytes: int
     """Bytes of newly allocated output; 0 for in-place operations and views."""
+    blocks: tuple[int, ...]
+    """Numbers of the blocks of memory in which its outputs lie, one for each output, as in `Anatomy.blocks`."""
     receptive_field: ReceptiveField | None
     """None where the layer sees the whole input, or where no spatial meaning is left."""
     hyperparameters: tuple[tuple[str, object], ...]
@@ -112,6 +114,8 @@ class Anatomy:
     trainable_params: int
     macs: int
     activation_bytes: int
+    blocks: tuple[int, ...]
+    """Bytes of each block of memory that inputs and activations took, the inputs' first; views share a block."""
     failure: Failure | None = None
 
     @property

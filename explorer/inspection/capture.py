@@ -45,6 +45,7 @@ def capture(module: nn.Module, inputs: Sequence[Shape]) -> Anatomy:
     tensors = [torch.zeros(shape, device="meta") for shape in inputs]
     for tensor in tensors:
         recorder.hand_over(tensor, _Origin((INPUT,)))
+        recorder.block(tensor)
     failure = None
     result: object = None
     with torch.no_grad(), _evaluating(module), recorder.hooks(), _Kernels(recorder), _Calls(recorder):
@@ -66,6 +67,7 @@ def capture(module: nn.Module, inputs: Sequence[Shape]) -> Anatomy:
         trainable_params=sum(parameter.numel() for parameter in parameters if parameter.requires_grad),
         macs=sum(layer.macs for layer in layers),
         activation_bytes=sum(layer.activation_bytes for layer in layers),
+        blocks=tuple(recorder.blocks),
         failure=failure,
     )
 
@@ -117,7 +119,6 @@ class _Work:
     shapes: tuple[Shape, ...]
     versions: tuple[int, ...]
     """How often each argument had been written to."""
-    storages: frozenset[int]
     macs: int = 0
     params: list[nn.Parameter] = field(default_factory=list)
 
@@ -137,6 +138,9 @@ class _Recorder:
         self._kept: list[Tensor] = []  # an id stays a tensor's own for as long as the tensor lives
         self._charged: set[int] = set()
         self._calls: dict[str, int] = {}
+        self.blocks: list[int] = []
+        """Bytes of each block of memory that inputs and outputs lie in."""
+        self._block_of: dict[int, int] = {}
 
     # -- what tensors come from ------------------------------------------------------------------------------------
 
@@ -149,6 +153,14 @@ class _Recorder:
         if isinstance(tensor, nn.Parameter):
             return _Origin(params=(tensor,))
         return self._origins.get(id(tensor), _Origin())
+
+    def block(self, tensor: Tensor) -> int:
+        """Returns the number of the block of memory in which a tensor lies."""
+        storage = tensor.untyped_storage()
+        number = self._block_of.setdefault(storage._cdata, len(self.blocks))
+        if number == len(self.blocks):
+            self.blocks.append(storage.nbytes())
+        return number
 
     # -- work ------------------------------------------------------------------------------------------------------
 
@@ -170,7 +182,6 @@ class _Recorder:
             inputs=tuple(dict.fromkeys(index for origin in origins for index in origin.layers)),
             shapes=tuple(tuple(tensor.shape) for tensor in data),
             versions=tuple(map(_version, arguments)),
-            storages=frozenset(tensor.untyped_storage()._cdata for tensor in data),
             params=[parameter for origin in origins for parameter in origin.params],
         )
 
@@ -190,7 +201,8 @@ class _Recorder:
         parameters = [*(module.parameters() if module is not None else ()), *work.params]
         buffers = list(module.buffers()) if module is not None else []
         own = self._charge(parameters)
-        index = len(self.layers)
+        index, known = len(self.layers), len(self.blocks)
+        blocks = tuple(map(self.block, outputs))
         self.layers.append(
             Layer(
                 index=index,
@@ -205,7 +217,8 @@ class _Recorder:
                 trainable_params=sum(parameter.numel() for parameter in own if parameter.requires_grad),
                 buffers=sum(buffer.numel() for buffer in self._charge(buffers)),
                 macs=work.macs,
-                activation_bytes=_new_bytes(outputs, work.storages),
+                activation_bytes=sum(self.blocks[known:]),
+                blocks=blocks,
                 receptive_field=None,
                 hyperparameters=hyperparameters,
             )
@@ -337,23 +350,12 @@ class _Recorder:
                     buffers=sum(buffer.numel() for buffer in self._charge(module.buffers(recurse=False))),
                     macs=0,
                     activation_bytes=0,
+                    blocks=(),
                     receptive_field=None,
                     hyperparameters=of_module(module),
                     executed=False,
                 )
             )
-
-
-def _new_bytes(outputs: Iterable[Tensor], before: frozenset[int]) -> int:
-    """Returns the bytes of outputs that do not lie in memory which the inputs already hold."""
-    seen = set(before)
-    total = 0
-    for tensor in outputs:
-        storage = tensor.untyped_storage()
-        if storage._cdata not in seen:
-            seen.add(storage._cdata)
-            total += storage.nbytes()
-    return total
 
 
 def _told_apart(result: object, work: _Work) -> object:

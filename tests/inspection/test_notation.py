@@ -28,6 +28,7 @@ def layer(
         buffers=0,
         macs=0,
         activation_bytes=0,
+        blocks=(),
         receptive_field=None,
         hyperparameters=tuple(hyperparameters.items()),
     )

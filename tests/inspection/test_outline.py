@@ -37,6 +37,7 @@ def layer(index: int, name: str, inputs: tuple[int, ...], type_: str = "Conv2d",
         "buffers": 0,
         "macs": 0,
         "activation_bytes": 0,
+        "blocks": (),
         "receptive_field": None,
         "hyperparameters": (),
     }
@@ -59,6 +60,7 @@ def network(
         trainable_params=0,
         macs=0,
         activation_bytes=0,
+        blocks=(),
         failure=failure,
     )
 
