@@ -276,6 +276,8 @@ def build(entry: Entry, input: tuple[int, int, int] | None = None, device: str =
     import torch
     from torch import nn
 
+    from explorer.architectures.undrawn import undrawn
+
     builder = _builder(entry)
     arguments: dict[str, Any] = check_options(options_of(builder), given, entry.name)
     if "input" in inspect.signature(builder).parameters and entry.source == "explorer":
@@ -287,7 +289,8 @@ def build(entry: Entry, input: tuple[int, int, int] | None = None, device: str =
         raise
     except Exception as error:
         if device == "meta" and entry.source != "explorer":
-            return _to_meta(build(entry, input, "cpu", **given))  # some constructors compute with real numbers
+            with undrawn():
+                return _to_meta(build(entry, input, "cpu", **given))  # some constructors compute with real numbers
         reason = " ".join(str(error).split()) or type(error).__name__
         raise InputError(f"{entry.name} cannot be built with these options: {reason}") from error
     if not isinstance(module, nn.Module):

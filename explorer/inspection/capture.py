@@ -11,6 +11,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, is_dataclass
+from functools import cache
 from typing import Any
 
 import torch
@@ -19,6 +20,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
+from explorer.inspection import closed_form
 from explorer.inspection.anatomy import INPUT, Anatomy, Failure, Group, Layer, Shape
 from explorer.inspection.failure_text import explain
 from explorer.inspection.hyperparameters import of_call, of_module
@@ -48,7 +50,7 @@ def capture(module: nn.Module, inputs: Sequence[Shape]) -> Anatomy:
         recorder.block(tensor)
     failure = None
     result: object = None
-    with torch.no_grad(), _evaluating(module), recorder.hooks(), _Kernels(recorder), _Calls(recorder):
+    with torch.no_grad(), _evaluating(module, recorder.modules), recorder.hooks(), _Kernels(recorder), _Calls(recorder):
         try:
             result = module(*tensors)
         except Exception as error:
@@ -73,15 +75,16 @@ def capture(module: nn.Module, inputs: Sequence[Shape]) -> Anatomy:
 
 
 @contextmanager
-def _evaluating(module: nn.Module) -> Iterator[None]:
+def _evaluating(module: nn.Module, parts: Iterable[nn.Module]) -> Iterator[None]:
     """Evaluation mode for the time of the pass, each module's own flag restored after it."""
-    flags = [(part, part.training) for part in module.modules()]
-    module.eval()
+    training = [part for part in parts if part.training]
+    if training:
+        module.eval()
     try:
         yield
     finally:
-        for part, training in flags:
-            part.training = training
+        for part in training:
+            part.training = True
 
 
 def _tensors(value: object) -> Iterator[Tensor]:
@@ -130,7 +133,9 @@ class _Recorder:
         self.root = root
         self.layers: list[Layer] = []
         self.groups: dict[str, Group] = {}
-        self._paths = {id(module): path for path, module in root.named_modules()}
+        named = list(root.named_modules())
+        self.modules = [module for _, module in named]
+        self._paths = {id(module): path for path, module in named}
         self._open: list[nn.Module] = []
         self._work: _Work | None = None
         self._failed: _Work | None = None
@@ -198,9 +203,8 @@ class _Recorder:
         self._work = self._failed = None
         outputs = list(_tensors(result))
         module = work.module
-        parameters = [*(module.parameters() if module is not None else ()), *work.params]
-        buffers = list(module.buffers()) if module is not None else []
-        own = self._charge(parameters)
+        held, buffers = ((), ()) if module is None else (module._parameters.values(), module._buffers.values())
+        own = self._charge([*held, *work.params])
         index, known = len(self.layers), len(self.blocks)
         blocks = tuple(map(self.block, outputs))
         self.layers.append(
@@ -228,11 +232,11 @@ class _Recorder:
             self.hand_over(tensor, _Origin((index,)))
         return result
 
-    def _charge(self, tensors: Iterable[Tensor]) -> list[Any]:
+    def _charge(self, tensors: Iterable[Tensor | None]) -> list[Tensor]:
         """Returns those that no layer has been charged for yet, and charges them."""
         fresh = []
         for tensor in tensors:
-            if id(tensor) not in self._charged:
+            if tensor is not None and id(tensor) not in self._charged:
                 self._charged.add(id(tensor))
                 fresh.append(tensor)
         return fresh
@@ -253,7 +257,7 @@ class _Recorder:
     def hooks(self) -> Iterator[None]:
         """Watches every module of the network."""
         handles = []
-        for module in self.root.modules():
+        for module in self.modules:
             handles.append(module.register_forward_pre_hook(self._enter, with_kwargs=True))
             handles.append(module.register_forward_hook(self._leave))
         try:
@@ -265,7 +269,7 @@ class _Recorder:
     def _enter(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         if self.busy:
             return
-        if module is self.root or any(True for _ in module.children()):
+        if module is self.root or module._modules:
             self._open.append(module)
             return
         path = self._paths.get(id(module), type(module).__name__)
@@ -296,10 +300,10 @@ class _Recorder:
         """Runs one torch function of the network's own code and records it where it makes tensors from the input."""
         arguments = [] if self.busy else list(_tensors([args, kwargs]))
         if not arguments:
-            return function(*args, **kwargs)
+            return self._run(function, args, kwargs)
         name = _operation(function)
         if name in _TRANSPARENT:
-            result = function(*args, **kwargs)
+            result = self._run(function, args, kwargs)
             self._pass_on(arguments, result)
             return result
         path = self._paths.get(id(self._open[-1]), "") if self._open else ""
@@ -307,7 +311,7 @@ class _Recorder:
         work = self._work
         assert work is not None
         try:
-            result = function(*args, **kwargs)
+            result = self._run(function, args, kwargs)
         except Exception:
             self._failed, self._work = work, None
             raise
@@ -318,6 +322,19 @@ class _Recorder:
         self._work = None
         self._pass_on(arguments, result)
         return result
+
+    def _run(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Calls a torch function, or answers for it; its kernels are watched where they may multiply."""
+        if function in closed_form.ANSWERS:
+            with torch._C._DisableTorchDispatch():
+                answer = closed_form.ANSWERS[function](*args, **kwargs)
+            if answer is not None:
+                self.count(answer.macs)
+                return answer.result
+        if function in closed_form.WITHOUT_MACS:
+            with torch._C._DisableTorchDispatch():
+                return function(*args, **kwargs)
+        return function(*args, **kwargs)
 
     def _pass_on(self, arguments: Iterable[Tensor], result: object) -> None:
         """Notes that `result` holds values of the arguments, without a layer in between."""
@@ -330,8 +347,8 @@ class _Recorder:
 
     def add_unused(self) -> None:
         """Adds parameters that the pass did not touch (auxiliary heads, say), so that the columns sum to the totals."""
-        for module in self.root.modules():
-            own = self._charge(module.parameters(recurse=False))
+        for module in self.modules:
+            own = self._charge(module._parameters.values())
             if not own:
                 continue
             path = self._paths[id(module)]
@@ -347,7 +364,7 @@ class _Recorder:
                     dtype=str(own[0].dtype).removeprefix("torch."),
                     params=sum(parameter.numel() for parameter in own),
                     trainable_params=sum(parameter.numel() for parameter in own if parameter.requires_grad),
-                    buffers=sum(buffer.numel() for buffer in self._charge(module.buffers(recurse=False))),
+                    buffers=sum(buffer.numel() for buffer in self._charge(module._buffers.values())),
                     macs=0,
                     activation_bytes=0,
                     blocks=(),
@@ -373,6 +390,7 @@ def _version(tensor: Tensor) -> int:
     return 0 if tensor.is_inference() else tensor._version
 
 
+@cache
 def _operation(function: Callable[..., Any]) -> str:
     """Returns the plain name of a function, operator or property: `__iadd__` and `add_` are both `add`."""
     raw: str = getattr(function, "__name__", "operation")

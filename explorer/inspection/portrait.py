@@ -67,10 +67,10 @@ def portray(name: str, input: tuple[int, int, int] | None = None, given: Mapping
     chosen = check_options(known, given or {}, network.name)
     module = build(network, input, device="meta", **chosen)
     size = input or network.input
-    return Portrait(network, known, tuple(chosen.items()), size, capture(module, _shapes(network.task, size)))
+    return Portrait(network, known, tuple(chosen.items()), size, capture(module, input_shapes(network.task, size)))
 
 
-def _shapes(task: str, size: tuple[int, int, int]) -> list[Shape]:
+def input_shapes(task: str, size: tuple[int, int, int]) -> list[Shape]:
     """Returns the shapes of what a network of that task takes: an image, a clip, or two frames of a film."""
     if task == "video":
         return [(1, size[0], CLIP, *size[1:])]
