@@ -16,7 +16,8 @@ class ReceptiveField:
     """Which part of the input one cell of an output sees, per spatial dimension.
 
     The closed form of Araujo, Norris and Sim, "Computing Receptive Fields of Convolutional Neural Networks", 2019,
-    carried through branches as the smallest interval that covers all of them.
+    carried through branches as the smallest interval that covers all of them. All four are empty where no window of
+    convolutions and pooling is left: after global pooling, say.
     """
 
     size: tuple[int, ...]
@@ -25,6 +26,10 @@ class ReceptiveField:
     """Input pixels between neighbouring cells."""
     start: tuple[int, ...]
     """First input pixel that cell 0 sees; negative where padding reaches beyond the image."""
+    cells: tuple[int, ...]
+    """How many cells the feature map has."""
+    is_global: bool = False
+    """Whether a cell sees the whole input all the same, through a gate or a statistic over all cells."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +62,7 @@ class Layer:
     blocks: tuple[int, ...]
     """Numbers of the blocks of memory in which its outputs lie, one for each output, as in `Anatomy.blocks`."""
     receptive_field: ReceptiveField | None
-    """None where the layer sees the whole input, or where no spatial meaning is left."""
+    """None where the layer sees no input, or none that one window describes: cells of a resized map, say."""
     hyperparameters: tuple[tuple[str, object], ...]
     """Name and value as plain scalars or tuples, in the module's own order."""
     executed: bool = True
@@ -112,16 +117,13 @@ class Anatomy:
     params: int
     """Sum over `parameters()`: a parameter used twice is counted once."""
     trainable_params: int
+    param_bytes: int
+    buffer_bytes: int
     macs: int
     activation_bytes: int
     blocks: tuple[int, ...]
     """Bytes of each block of memory that inputs and activations took, the inputs' first; views share a block."""
     failure: Failure | None = None
-
-    @property
-    def param_bytes(self) -> int:
-        """Bytes of the parameters as 32-bit floats."""
-        return 4 * self.params
 
 
 def shape_text(shape: Shape) -> str:

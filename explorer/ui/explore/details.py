@@ -2,25 +2,45 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from html import escape
 
-from PySide6.QtWidgets import QTextBrowser, QWidget
+from PySide6.QtWidgets import QTextBrowser, QVBoxLayout, QWidget
 
 from explorer.architectures.registry import Entry
-from explorer.inspection.anatomy import Layer
+from explorer.inspection.anatomy import Layer, ReceptiveField
+from explorer.inspection.count_arithmetic import explain_counts
 from explorer.inspection.portrait import Portrait
-from explorer.inspection.report import field_text, value_text
+from explorer.inspection.report import value_text
+from explorer.inspection.shape_arithmetic import Formula, explain_shape
+from explorer.ui.explore.input_patch import InputPatch
 from explorer.ui.numbers import short_bytes
 
 
-class Details(QTextBrowser):
-    """Text about what is selected; it can be selected and copied."""
+class Details(QWidget):
+    """Text about what is selected, to be selected and copied; below it, what one cell of the layer sees."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.setOpenExternalLinks(True)
-        self.setAccessibleName("Details")
+        self.text = QTextBrowser(self)
+        self.text.setOpenExternalLinks(True)
+        self.text.setAccessibleName("Details")
+        self.patch = InputPatch(self)
         self.setMinimumWidth(180)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(4)
+        layout.addWidget(self.text, 1)
+        layout.addWidget(self.patch)
+
+    def toPlainText(self) -> str:
+        """Returns all that is written in it."""
+        return f"{self.text.toPlainText()}\n{self.patch.text.text()}"
+
+    def clear(self) -> None:
+        """Shows nothing."""
+        self.text.clear()
+        self.patch.show_field(None, ())
 
     def show_entry(self, entry: Entry) -> None:
         """Shows what the network is about."""
@@ -41,7 +61,8 @@ class Details(QTextBrowser):
             ("Mean", ", ".join(scale[0])),
             ("Std", ", ".join(scale[1])),
         ]
-        self.setHtml("".join(parts) + _table(rows))
+        self.text.setHtml("".join(parts) + _table(rows))
+        self.patch.show_field(None, ())
 
     def show_layer(self, layer: Layer, portrait: Portrait) -> None:
         """Shows everything that is known of one layer."""
@@ -60,23 +81,38 @@ class Details(QTextBrowser):
             rows.append(("Buffers", f"{layer.buffers:,}"))
         rows.append(("MACs", _share(layer.macs, anatomy.macs)))
         rows.append(("Memory", short_bytes(layer.activation_bytes) if layer.activation_bytes else "none of its own"))
-        if layer.receptive_field is not None:
-            field = layer.receptive_field
-            rows += [
-                ("Sees", f"{field_text(field)} input pixels"),
-                ("Steps of", value_text(field.stride)),
-                ("Starts at", ", ".join(map(str, field.start))),
-            ]
-        elif layer.executed:
-            rows.append(("Sees", "the whole input, or no place in it"))
+        if layer.executed:
+            rows += _field_rows(layer.receptive_field)
         settings = [(name.replace("_", " "), value_text(value)) for name, value in layer.hyperparameters]
-        text = f"<h3>{escape(layer.name)}</h3>" + _table(rows)
+        text = f"<h3>{escape(layer.name)}</h3>" + _formulas((*explain_shape(layer), *explain_counts(layer)))
+        text += _table(rows)
         if settings:
             text += "<h4>Settings</h4>" + _table(settings)
         if layer.inputs:
             sources = ["the input" if i < 0 else anatomy.layers[i].name for i in layer.inputs]
             text += "<h4>Fed by</h4>" + "<br>".join(escape(source) for source in sources)
-        self.setHtml(text)
+        self.text.setHtml(text)
+        self.patch.show_field(layer.receptive_field, anatomy.inputs[0][2:] if anatomy.inputs else ())
+
+
+def _field_rows(field: ReceptiveField | None) -> list[tuple[str, str]]:
+    if field is None:
+        return [("Sees", "no one window of the input")]
+    window = value_text(field.size)
+    if field.is_global:
+        rows = [("Sees", f"global (convolutions alone: {window})" if window else "global: the whole input")]
+    else:
+        rows = [("Sees", f"{window} input pixels")]
+    if window:
+        rows += [("Steps of", value_text(field.stride)), ("Starts at", ", ".join(map(str, field.start)))]
+    return rows
+
+
+def _formulas(formulas: Iterable[Formula]) -> str:
+    """The arithmetic, each rule below its name: a column of its own would leave it too little room."""
+    lines = (f"<p style='margin:0 0 5px 0'>{escape(f.what)}<br><b>{escape(f.text)}</b></p>" for f in formulas)
+    text = "".join(lines)
+    return f"{text}<hr>" if text else ""
 
 
 def _share(value: int, total: int) -> str:

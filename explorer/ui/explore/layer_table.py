@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from enum import IntEnum
 
 from PySide6.QtCore import (
@@ -108,7 +109,7 @@ class LayerModel(QAbstractTableModel):
             Col.MACS: layer.macs,
             Col.SHARE: layer.macs,
             Col.MEMORY: layer.activation_bytes,
-            Col.FIELD: layer.receptive_field.size[0] if layer.receptive_field else 0,
+            Col.FIELD: _extent(layer),
         }
         return (numbers[column], "") if column in numbers else (0, self._texts[index][column].lower())
 
@@ -145,6 +146,12 @@ class LayerModel(QAbstractTableModel):
         if role == Qt.ItemDataRole.TextAlignmentRole:
             return _RIGHT if section in RIGHT else _LEFT
         return None
+
+
+def _extent(layer: Layer) -> float:
+    """Returns by how much a layer sees, for sorting: what sees everything comes last."""
+    field = layer.receptive_field
+    return 0 if field is None else math.inf if field.is_global else field.size[0]
 
 
 def _texts(layer: Layer, macs: int) -> tuple[str, ...]:

@@ -1,0 +1,1 @@
+"""Where the cells of feature maps lie in tensors and what they see, from layer to layer."""
