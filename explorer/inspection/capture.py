@@ -67,6 +67,8 @@ def capture(module: nn.Module, inputs: Sequence[Shape]) -> Anatomy:
         output_layers=tuple(dict.fromkeys(index for tensor in outputs for index in recorder.origin(tensor).layers)),
         params=sum(parameter.numel() for parameter in parameters),
         trainable_params=sum(parameter.numel() for parameter in parameters if parameter.requires_grad),
+        param_bytes=sum(parameter.nbytes for parameter in parameters),
+        buffer_bytes=sum(buffer.nbytes for buffer in module.buffers()),
         macs=sum(layer.macs for layer in layers),
         activation_bytes=sum(layer.activation_bytes for layer in layers),
         blocks=tuple(recorder.blocks),

@@ -9,13 +9,20 @@ from collections.abc import Iterable
 from typing import Any
 
 from explorer.inspection.anatomy import Anatomy, Layer, ReceptiveField
+from explorer.inspection.memory import TrainingSetup
+from explorer.inspection.memory_report import memory_document, memory_lines
 from explorer.inspection.portrait import Portrait
 
 HEADER = ("#", "Layer", "Type", "Hyperparameters", "Input", "Output", "Parameters", "MACs", "Bytes", "Receptive field")
 
 
-def document(portrait: Portrait) -> dict[str, Any]:
-    """Returns the network as plain values for JSON; published numbers only where they hold for it."""
+def document(portrait: Portrait, setup: TrainingSetup | None = None) -> dict[str, Any]:
+    """Returns the network as plain values for JSON; published numbers only where they hold for it.
+
+    Args:
+        portrait: the network.
+        setup: of a step of training whose memory is asked for, which takes as long as the rest again or longer.
+    """
     entry, anatomy, published = portrait.entry, portrait.anatomy, portrait.published
     result: dict[str, Any] = {
         "architecture": entry.name,
@@ -27,6 +34,7 @@ def document(portrait: Portrait) -> dict[str, Any]:
         "trainable_params": anatomy.trainable_params,
         "macs": anatomy.macs,
         "activation_bytes": anatomy.activation_bytes,
+        "memory": memory_document(portrait, setup),
         "published": published and {"params": published.params, "macs": published.macs, "source": published.source},
         "note": entry.note,
         "layers": [_layer(layer) for layer in anatomy.layers],
@@ -50,20 +58,21 @@ def _layer(layer: Layer) -> dict[str, Any]:
         "inputs": list(layer.inputs),
         "input_shapes": [list(shape) for shape in layer.input_shapes],
         "output_shapes": [list(shape) for shape in layer.output_shapes],
+        "dtype": layer.dtype,
         "params": layer.params,
         "trainable_params": layer.trainable_params,
         "macs": layer.macs,
         "activation_bytes": layer.activation_bytes,
-        "receptive_field": None if field is None else list(field.size),
-        "hyperparameters": {name: _json_value(value) for name, value in layer.hyperparameters},
+        "receptive_field": None if field is None else "global" if field.is_global else list(field.size),
+        "hyperparameters": {name: json_value(value) for name, value in layer.hyperparameters},
         "executed": layer.executed,
     }
 
 
-def _json_value(value: object) -> object:
+def json_value(value: object) -> object:
     """Returns a hyperparameter as JSON can hold it, which knows no infinity."""
     if isinstance(value, tuple):
-        return [_json_value(item) for item in value]
+        return [json_value(item) for item in value]
     return str(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 
@@ -80,8 +89,8 @@ def settings_text(layer: Layer) -> str:
 
 
 def field_text(field: ReceptiveField | None) -> str:
-    """Returns a receptive field's size as text; empty where there is none."""
-    return "" if field is None else value_text(field.size)
+    """Returns a receptive field's size as text: `7×7`, `global`; empty where there is none."""
+    return "" if field is None else "global" if field.is_global else value_text(field.size)
 
 
 def rows(layers: Iterable[Layer]) -> list[tuple[str, ...]]:
@@ -125,8 +134,8 @@ def to_markdown(anatomy: Anatomy) -> str:
     return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines) + "\n"
 
 
-def to_text(portrait: Portrait) -> str:
-    """Returns a summary and the layer table, aligned for a terminal."""
+def to_text(portrait: Portrait, setup: TrainingSetup | None = None) -> str:
+    """Returns a summary and the layer table, aligned for a terminal; with the memory of a step of training if asked."""
     anatomy = portrait.anatomy
     table: list[tuple[str, ...]] = [HEADER, *rows(anatomy.layers), totals(anatomy)]
     table = [(*row[:6], *map(_grouped, row[6:9]), row[9]) for row in table]
@@ -141,14 +150,14 @@ def to_text(portrait: Portrait) -> str:
     ]
     lines.insert(1, "-" * max(map(len, lines)))
     lines.insert(-1, lines[1])
-    return "\n".join([*_summary(portrait), "", *lines]) + "\n"
+    return "\n".join([*_summary(portrait, setup), "", *lines]) + "\n"
 
 
 def _grouped(digits: str) -> str:
     return f"{int(digits):,}" if digits.isdigit() else digits
 
 
-def _summary(portrait: Portrait) -> list[str]:
+def _summary(portrait: Portrait, setup: TrainingSetup | None) -> list[str]:
     entry, anatomy, published = portrait.entry, portrait.anatomy, portrait.published
     parts = [entry.title, str(entry.year or ""), entry.authors, entry.link]
     lines = [" · ".join(part for part in parts if part)]
@@ -159,6 +168,7 @@ def _summary(portrait: Portrait) -> list[str]:
         numbers = [f"{published.params:,} parameters" if published.params else ""]
         numbers.append(f"{published.macs:,} MACs" if published.macs else "")
         lines.append(f"Published: {', '.join(filter(None, numbers))} ({published.source})")
+    lines += memory_lines(portrait, setup)
     if entry.note:
         lines.append(entry.note.replace("\n", " "))
     return lines

@@ -58,6 +58,8 @@ def network(
         output_layers=output_layers,
         params=0,
         trainable_params=0,
+        param_bytes=0,
+        buffer_bytes=0,
         macs=0,
         activation_bytes=0,
         blocks=(),
