@@ -24,13 +24,15 @@ def write(text: str) -> None:
     sys.stdout.write(text if text.endswith("\n") else text + "\n")
 
 
-def add_settings(command: argparse.ArgumentParser, text: str) -> None:
-    """Adds `--set`, which `read_settings` reads."""
-    command.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], dest="settings", help=text)
+def add_settings(
+    command: argparse.ArgumentParser, text: str, option: str = "--set", destination: str = "settings"
+) -> None:
+    """Adds `--set`, or what takes its place, which `read_settings` reads."""
+    command.add_argument(option, metavar="KEY=VALUE", action="append", default=[], dest=destination, help=text)
 
 
-def read_settings(pairs: Iterable[str]) -> dict[str, str]:
-    """Returns the values given with `--set`, by name.
+def read_settings(pairs: Iterable[str], option: str = "--set") -> dict[str, str]:
+    """Returns the values given with `--set`, or what takes its place, by name.
 
     Raises:
         InputError: a setting without `=`.
@@ -39,7 +41,7 @@ def read_settings(pairs: Iterable[str]) -> dict[str, str]:
     for pair in pairs:
         key, equals, value = pair.partition("=")
         if not equals or not key.strip():
-            raise InputError(f"--set takes KEY=VALUE, not {pair!r}")
+            raise InputError(f"{option} takes KEY=VALUE, not {pair!r}")
         settings[key.strip()] = value.strip()
     return settings
 

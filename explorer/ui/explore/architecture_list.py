@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QSortFilterProxyModel, Qt, QTimer, Signal
-from PySide6.QtGui import QKeyEvent, QStandardItem, QStandardItemModel
-from PySide6.QtWidgets import QLineEdit, QPushButton, QTreeView, QVBoxLayout, QWidget
+from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QPoint, QSortFilterProxyModel, Qt, QTimer, Signal
+from PySide6.QtGui import QKeyEvent, QMouseEvent, QStandardItem, QStandardItemModel
+from PySide6.QtWidgets import QLineEdit, QMenu, QPushButton, QTreeView, QVBoxLayout, QWidget
 
 from explorer.architectures.registry import Entry
 
@@ -48,12 +48,22 @@ class _Search(QLineEdit):
             super().keyPressEvent(event)
 
 
+class _Tree(QTreeView):
+    """A tree whose right button opens a menu and chooses nothing."""
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        if event.button() != Qt.MouseButton.RightButton:
+            super().mousePressEvent(event)
+
+
 class ArchitectureList(QWidget):
     """Search field, tree of networks, and a button for the user's own."""
 
     chosen = Signal(str)
     """Registry name of the network that was selected."""
     file_wanted = Signal()
+    compare_wanted = Signal(str)
+    """Registry name of the network to put beside the one on show."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -65,7 +75,7 @@ class ArchitectureList(QWidget):
         self.model = QStandardItemModel(self)
         self.filter = _Filter(self)
         self.filter.setSourceModel(self.model)
-        self.tree = QTreeView(self)
+        self.tree = _Tree(self)
         self.tree.setModel(self.filter)
         self.tree.setHeaderHidden(True)
         self.tree.setUniformRowHeights(True)
@@ -88,6 +98,8 @@ class ArchitectureList(QWidget):
         self.search.leave.connect(self._enter_tree)
         self.tree.selectionModel().currentChanged.connect(self._current_changed)
         self.open_file.clicked.connect(self.file_wanted)
+        self.tree.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
+        self.tree.customContextMenuRequested.connect(self._show_menu)
         self._sections: dict[str, QStandardItem] = {}
         self._silent = False
 
@@ -147,6 +159,15 @@ class ArchitectureList(QWidget):
         self._silent = False
         if self.search.text().strip():
             self.tree.expandAll()
+
+    def _show_menu(self, place: QPoint) -> None:
+        name = self.tree.indexAt(place).data(NAME_ROLE)
+        if name:
+            menu = QMenu(self)
+            menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+            compare = menu.addAction("Compare with the network on show")
+            compare.triggered.connect(lambda: self.compare_wanted.emit(name))
+            menu.popup(self.tree.viewport().mapToGlobal(place))
 
     def _enter_tree(self) -> None:
         self._typing.stop()
