@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-COMMANDS = ("list", "show", "train", "classify", "datasets")
+COMMANDS = ("list", "show", "compare", "train", "classify", "datasets", "graph", "export")
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -63,7 +64,7 @@ CONTRACT: dict[str, type | tuple[type, ...]] = {
 }  # fmt: skip
 LAYER_CONTRACT: dict[str, type | tuple[type, ...]] = {
     "index": int, "name": str, "type": str, "inputs": list, "input_shapes": list, "output_shapes": list, "params": int,
-    "trainable_params": int, "macs": int, "receptive_field": (list, type(None)), "hyperparameters": dict,
+    "trainable_params": int, "macs": int, "receptive_field": (list, str, type(None)), "hyperparameters": dict,
 }  # fmt: skip
 
 
@@ -82,12 +83,23 @@ def test_show_gives_the_fields_that_scripts_rely_on(run: Run, name: str) -> None
     assert [layer["index"] for layer in shown["layers"]] == list(range(len(shown["layers"])))
 
 
+def test_show_works_out_a_step_of_training_when_asked(run: Run) -> None:
+    options = ("--train-step", "--batch-size", "8", "--optimiser", "adam", "--precision", "bf16")
+    step = document(run, "show", "lenet5", *options)["memory"]["training"]
+    assert (step["batch_size"], step["optimiser"], step["precision"]) == (8, "adam", "bf16")
+    assert step["bytes"]["parameters"] == 4 * 61_706
+    assert step["bytes"]["optimiser"] >= 2 * 4 * 61_706
+
+
 def test_show_resnet50_is_the_document_of_the_contract(run: Run) -> None:
     shown = document(run, "show", "resnet50")
     layers = shown.pop("layers")
     source = shown["published"].pop("source")
     assert "He et al." in source
     assert shown.pop("note")
+    memory = shown.pop("memory")
+    assert memory["inference"]["peak_bytes"] == 4 * 3 * 256 * 56 * 56  # one branch, and in and out of the other
+    assert memory["training"] is None
     assert shown == {
         "architecture": "resnet50",
         "source": "torchvision",
@@ -107,6 +119,7 @@ def test_show_resnet50_is_the_document_of_the_contract(run: Run) -> None:
         "inputs": [-1],
         "input_shapes": [[1, 3, 224, 224]],
         "output_shapes": [[1, 64, 112, 112]],
+        "dtype": "float32",
         "params": 9408,
         "trainable_params": 9408,
         "macs": 118_013_952,
@@ -270,6 +283,86 @@ def test_a_file_that_fails_is_refused(run: Run, tmp_path: Path) -> None:
 def test_the_program_itself_refuses_in_one_line(arguments: list[str]) -> None:
     done = start(*arguments)
     assert_refused((done.returncode, done.stdout, done.stderr))
+
+
+# -- compare -------------------------------------------------------------------------------------------------------
+
+
+def test_compare_gives_the_document_that_scripts_rely_on(run: Run) -> None:
+    compared = document(run, "compare", "vgg16", "torchvision:vgg16_bn")
+    assert (compared["a"]["architecture"], compared["a"]["params"]) == ("vgg16", 138_357_544)
+    assert (compared["b"]["architecture"], compared["b"]["params"]) == ("torchvision:vgg16_bn", 138_365_992)
+    assert compared["delta"] == {
+        name: compared["b"][name] - compared["a"][name] for name in ("params", "macs", "activation_bytes")
+    }
+    assert compared["counts"] == {"same": 40, "changed": 0, "added": 13, "removed": 0}
+    assert compared["layers"][1] == {
+        "change": "added",
+        "a": None,
+        "b": 1,
+        "name_a": None,
+        "name_b": "features.1",
+        "type": "BatchNorm2d",
+        "fields": {},
+        "delta_params": 128,
+        "delta_macs": 0,
+        "delta_activation_bytes": 4 * 64 * 224 * 224,
+    }
+    for name, delta in compared["delta"].items():
+        assert sum(layer[f"delta_{name}"] for layer in compared["layers"]) == delta
+        assert sum(stage[f"delta_{name}"] for stage in compared["stages"]) == delta
+
+
+def test_compare_takes_an_input_and_options_of_either(run: Run) -> None:
+    options = ("--input", "3,96,96", "--set-a", "num_classes=10", "--set-b", "num_classes=20")
+    compared = document(run, "compare", "resnet18", "resnet18", *options)
+    assert [compared[side]["inputs"] for side in "ab"] == [[[1, 3, 96, 96]]] * 2
+    changed = [layer for layer in compared["layers"] if layer["change"] != "same"]
+    assert [(layer["name_a"], layer["change"]) for layer in changed] == [("fc", "changed")]
+    assert changed[0]["fields"]["output_shapes"] == [[[1, 10]], [[1, 20]]]
+    assert compared["delta"]["params"] == 10 * 513
+
+
+def test_compare_as_text_lists_only_what_differs(run: Run) -> None:
+    status, out, err = run("compare", "resnet50", "resnet101")
+    assert (status, err) == (0, "")
+    assert re.search(r"Parameters +25,557,032 +44,549,160 +\+18,992,128 +\+74\.3 %", out)
+    assert "Layers: 175 same, 0 changed, 170 added, 0 removed" in out
+    assert re.search(r"layer3 +\+18,992,128 +\+3,712,221,184 +\+17 Bottleneck\n", out)
+    assert sum(line.startswith("+") for line in out.splitlines()) == 170
+    assert "layer3.5.conv1" not in out
+    assert not any(line.endswith(" ") for line in out.splitlines())
+
+
+def test_compare_says_so_when_nothing_differs(run: Run) -> None:
+    status, out, _ = run("compare", "lenet5", "lenet5")
+    assert status == 0
+    assert out.endswith("All 12 layers are the same\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("lenet5", "lenet6"), ("lenet6", "lenet5")),
+        (("lenet6", "lenet5"), ("lenet6", "lenet5")),
+        (("lenet5", "lenet5", "--set-b", "classes"), ("--set-b", "KEY=VALUE")),
+        (("lenet5", "lenet5", "--set-a", "colour=red"), ("colour",)),
+        (("lenet5",), ("--help",)),
+    ],
+)
+def test_compare_refuses_what_it_cannot_use(run: Run, arguments: tuple[str, ...], words: tuple[str, ...]) -> None:
+    assert_refused(run("compare", *arguments), *words)
+
+
+def test_compare_shows_what_ran_of_a_network_that_fails(run: Run) -> None:
+    status, out, err = run("compare", "vgg16", "resnet18", "--input", "3,16,16", "--json")
+    assert status == 2
+    assert "vgg16 cannot take an input of 3×16×16" in err
+    assert "Only what ran is compared" in err
+    compared = json.loads(out)
+    assert compared["a"]["failure"]
+    assert "failure" not in compared["b"]
+    assert sum(layer["delta_params"] for layer in compared["layers"]) == compared["delta"]["params"]
 
 
 # -- list ----------------------------------------------------------------------------------------------------------

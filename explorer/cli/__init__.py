@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Iterable
 from typing import NoReturn
 
-from explorer.cli import classify, datasets, listing, show, train
+from explorer.cli import classify, compare, datasets, export, graph, listing, show, train
 from explorer.cli.console import say
 from explorer.errors import InputError
 
@@ -64,7 +64,7 @@ def _parser() -> argparse.ArgumentParser:
         number = "not installed"
     parser.add_argument("--version", action="version", version=number)
     commands = parser.add_subparsers(title="commands", required=True)
-    for command in (listing, show, datasets, train, classify):
+    for command in (listing, show, compare, datasets, train, classify, graph, export):
         command.add(commands)
     return parser
 

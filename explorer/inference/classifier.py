@@ -49,7 +49,8 @@ class Classifier:
         self.title = title
         """For people: `EfficientNet-Lite0 · ImageNet`."""
         self.spec = spec
-        self._network = network
+        self.network = network
+        """In evaluation mode, on its device."""
         self._device = device
 
     def classify(self, image: Image.Image, top: int = 5) -> tuple[Prediction, ...]:
@@ -64,7 +65,7 @@ class Classifier:
         batch = normalise(pixels.unsqueeze(0).to(self._device), self.spec.preprocessing)  # (1, C, H, W)
         classes = self.spec.classes
         with torch.inference_mode():
-            scores = self._network(batch)
+            scores = self.network(batch)
             if not isinstance(scores, torch.Tensor) or scores.shape != (1, len(classes)):
                 shape = tuple(scores.shape) if isinstance(scores, torch.Tensor) else type(scores).__name__
                 raise InputError(f"{self.name} gives {shape} instead of {len(classes)} scores: choose a classifier")

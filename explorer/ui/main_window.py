@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QByteArray, QEvent, QMimeData, QSettings, QSize, Qt, QTimer, Signal
+from PySide6.QtCore import QByteArray, QElapsedTimer, QEvent, QMimeData, QSettings, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import (
     QAction,
     QActionGroup,
@@ -43,9 +44,12 @@ from explorer.ui.widgets.named import named
 
 if TYPE_CHECKING:
     from explorer.ui.classify.page import ClassifyPage
+    from explorer.ui.compare.page import ComparePage
     from explorer.ui.train.page import TrainPage
 
-PAGES = (("explore", "Explore"), ("train", "Train"), ("classify", "Classify"))
+PAGES = (("explore", "Explore"), ("train", "Train"), ("classify", "Classify"), ("compare", "Compare"))
+GIVE_UP_MS = 10_000
+"""How long a closed window waits for threads that hold nothing to be saved."""
 ABOUT = """<h3>Architecture Explorer</h3><p>Look up, inspect, train and try convolutional networks.</p>
 <p>Apache License 2.0. Built on Qt, PyTorch, torchvision, timm and pyqtgraph.</p>
 <p>The weights of EfficientNet-Lite0 are licensed under Apache 2.0.</p>"""
@@ -66,7 +70,7 @@ class MainWindow(QMainWindow):
         self.pages = QStackedWidget(self)
         self.explore = ExplorePage(settings, self)
         self.pages.addWidget(self.explore)
-        self._made: dict[str, TrainPage | ClassifyPage] = {}
+        self._made: dict[str, TrainPage | ClassifyPage | ComparePage] = {}
         centre = QWidget(self)
         layout = QHBoxLayout(centre)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -78,9 +82,11 @@ class MainWindow(QMainWindow):
         self._make_menus()
         self.explore.status_changed.connect(self._set_explore_status)
         self.explore.engine_loaded.connect(self._engine_loaded)
+        self.explore.list.compare_wanted.connect(self._compare_with_shown)
         self._closing = QTimer(self)
         self._closing.setInterval(50)
         self._closing.timeout.connect(self.close)
+        self._closing_for = QElapsedTimer()
         QGuiApplication.styleHints().colorSchemeChanged.connect(self._system_scheme_changed)
         self.resize(QSize(1280, 800))
         geometry = settings.value("window/geometry")
@@ -221,9 +227,22 @@ class MainWindow(QMainWindow):
             page.set_runs(self.train.usable_runs())
         return page
 
+    @property
+    def compare(self) -> ComparePage:
+        """The Compare page, made at its first use."""
+        from explorer.ui.compare.page import ComparePage
+
+        page = self._made.get("compare")
+        if not isinstance(page, ComparePage):
+            page = ComparePage(self.settings, self.explore.list.model, self)
+            self._made["compare"] = page
+            self.pages.addWidget(page)
+            page.status_changed.connect(self._set_compare_status)
+        return page
+
     def show_page(self, name: str) -> None:
         """Brings a page to the front."""
-        page: QWidget = self.explore if name == "explore" else self.train if name == "train" else self.classify
+        page: QWidget = getattr(self, name)
         self.pages.setCurrentWidget(page)
         number = [known for known, _ in PAGES].index(name)
         self._buttons.button(number).setChecked(True)
@@ -236,6 +255,12 @@ class MainWindow(QMainWindow):
         self.show_page("train")
         if portrait is not None:
             self.train.choose_network(portrait.entry.name, dict(portrait.chosen))
+
+    def _compare_with_shown(self, name: str) -> None:
+        shown = self.explore.portrait
+        self.show_page("compare")
+        if shown is not None:
+            self.compare.compare(shown.entry.name, name)
 
     def _classify_with(self, run: str) -> None:
         self.show_page("classify")
@@ -304,6 +329,9 @@ class MainWindow(QMainWindow):
     def _set_classify_status(self, text: str) -> None:
         self._set_status("classify", text)
 
+    def _set_compare_status(self, text: str) -> None:
+        self._set_status("compare", text)
+
     def _set_status(self, page: str, text: str) -> None:
         self._statuses[page] = text
         line = "   ·   ".join(text for text in self._statuses.values() if text)
@@ -362,7 +390,12 @@ class MainWindow(QMainWindow):
             return
         event.ignore()
         self.hide()
-        self._closing.start()
+        if not self._closing.isActive():
+            self._closing_for.start()
+            self._closing.start()
+        if self._closing_for.elapsed() > GIVE_UP_MS and not ("train" in self._made and self.train.training):
+            self.settings.sync()
+            os._exit(0)  # a user's code that never returns: nothing of ours is left to save
 
 
 def _usable(data: QMimeData) -> bool:

@@ -108,6 +108,34 @@ def test_a_row_selects_its_node_and_a_node_its_row(page: ExplorePage, qtbot: QtB
     assert page.portrait.anatomy.layers[7].name in page.details.toPlainText()
 
 
+def test_details_tell_the_arithmetic_and_which_pixels_a_cell_sees(page: ExplorePage) -> None:
+    page.flow.selected.emit(0)  # a 5×5 convolution over 32×32
+    details = page.details
+    text = details.toPlainText()
+    assert "32 − 5 + 1 = 28" in text
+    assert "5·5·1·6 + 6 = 156" in text
+    assert "rows 14 to 18, columns 14 to 18" in text, "the cell in the middle comes first"
+    assert details.patch.isVisible()
+    details.patch.boxes[0].setValue(27)
+    assert "rows 27 to 31, columns 14 to 18" in details.toPlainText()
+    page.flow.selected.emit(len(page.table.model.layers) - 1)
+    assert "global: the whole input" in details.toPlainText()
+    assert not details.patch.isVisible()
+
+
+def test_details_tell_both_what_gates_and_what_convolutions_show(page: ExplorePage, qtbot: QtBot) -> None:
+    page.open("efficientnet_b0")
+    qtbot.waitUntil(lambda: shown(page, "efficientnet_b0"), timeout=WAIT)
+    index = next(layer.index for layer in page.table.model.layers if layer.name == "features.3.0.block.1.0")
+    page.flow.selected.emit(index)
+    text = page.details.toPlainText()
+    assert "global (convolutions alone: 35×35)" in text
+    assert "By convolutions alone it sees rows 95 to 129, columns 95 to 129" in text
+    page.open("lenet5")
+    qtbot.waitUntil(lambda: shown(page, "lenet5"), timeout=WAIT)
+    assert not page.details.patch.isVisible(), "the card of another network has no cell"
+
+
 def test_another_input_size_and_number_of_classes_update_everything(page: ExplorePage, qtbot: QtBot) -> None:
     page.header.input.boxes[1].setValue(28)
     page.header.input.boxes[2].setValue(28)
@@ -201,3 +229,28 @@ def test_callables_are_read_without_running_the_file(tmp_path: Path) -> None:
     )
     assert callables_in(file) == ["make", "Net"]
     assert not Path("ran").exists()
+
+
+def test_an_endless_file_can_be_cancelled_and_the_next_network_is_shown(
+    page: ExplorePage, qtbot: QtBot, tmp_path: Path
+) -> None:
+    file = tmp_path / "endless.py"
+    file.write_text("def net():\n    while True:\n        pass\n", encoding="utf-8")
+    page.add_file(f"{file}:net")
+    qtbot.waitUntil(page.waiting.isVisible, timeout=WAIT)
+    assert "endless.py" in page.waiting.label.text()
+    qtbot.mouseClick(page.waiting.cancel, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(page.banner.isVisible, timeout=WAIT)
+    assert "cancelled" in page.banner.text
+    assert not page.waiting.isVisible()
+    page.open("alexnet")
+    qtbot.waitUntil(lambda: shown(page, "alexnet"), timeout=WAIT)
+
+
+def test_going_on_to_another_network_ends_an_endless_one(page: ExplorePage, qtbot: QtBot, tmp_path: Path) -> None:
+    file = tmp_path / "endless.py"
+    file.write_text("while True:\n    pass\n\ndef net():\n    pass\n", encoding="utf-8")
+    page.add_file(f"{file}:net")
+    qtbot.wait(200)
+    page.open("alexnet")
+    qtbot.waitUntil(lambda: shown(page, "alexnet"), timeout=WAIT)

@@ -18,6 +18,7 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QGraphicsItem, QStyleOptionGraphicsItem, QWidget
 
+from explorer.inspection.drawing import ARROW, BORDER_LIGHTNESS, CORNER, FILL_LIGHTNESS, HUES, SHEET, arrow_head, bend
 from explorer.inspection.layered_layout import Curve
 from explorer.inspection.layout import BUTTON, TEXT_MARGIN, Box, Flow, Font, Label, Lettering, Wire
 from explorer.inspection.notation import Kind
@@ -29,30 +30,8 @@ _LABELS_FROM = 0.5
 _ROUND_FROM = 0.25
 _WIRES, _MARKED_WIRES, _NODES, _LABELS = 1000.0, 1001.0, 2000.0, 3000.0
 """What lies above what; open groups lie below, each at its depth."""
-_CORNER = 5.0
-_ARROW = 6.0
 _PIECE = 12
 """Curves that are painted together."""
-_REACH = 0.7
-"""How far a bend goes on in its first direction, as a share of its length along the flow."""
-
-_HUES: dict[Kind, tuple[int, int]] = {
-    Kind.INPUT: (0, 0),
-    Kind.CONVOLUTION: (212, 170),
-    Kind.LINEAR: (262, 120),
-    Kind.NORMALISATION: (165, 95),
-    Kind.ACTIVATION: (8, 150),
-    Kind.POOLING: (128, 95),
-    Kind.MERGE: (38, 190),
-    Kind.ATTENTION: (312, 105),
-    Kind.REGULARISATION: (60, 30),
-    Kind.RESHAPE: (200, 30),
-    Kind.OTHER: (0, 0),
-    Kind.GROUP: (222, 45),
-    Kind.FAILURE: (355, 235),
-}
-"""Hue and saturation (HSL, 0–359 and 0–255); the lightness comes from the palette."""
-
 _CHARACTERS = "".join(map(chr, range(32, 127))) + "×·→…−–"
 
 
@@ -69,12 +48,12 @@ class Tones:
         self.label = _mixed(self.text, self.canvas, 0.2)
 
     def fill(self, kind: Kind) -> QColor:
-        hue, saturation = _HUES[kind]
-        return QColor.fromHsl(hue, saturation, 62 if self.dark else 226)
+        hue, saturation = HUES[kind]
+        return QColor.fromHsl(hue, saturation, 62 if self.dark else FILL_LIGHTNESS)
 
     def border(self, kind: Kind) -> QColor:
-        hue, saturation = _HUES[kind]
-        return QColor.fromHsl(hue, saturation * 3 // 4, 130 if self.dark else 128)
+        hue, saturation = HUES[kind]
+        return QColor.fromHsl(hue, saturation * 3 // 4, 130 if self.dark else BORDER_LIGHTNESS)
 
     def ground(self, depth: int) -> QColor:
         """The ground at a depth: the canvas, and open groups told apart by their shade."""
@@ -209,8 +188,8 @@ class NodeItem(FlowItem):
         painter.setPen(self._outline(detail))
         painter.setBrush(self._ground)
         if self.node.group is not None:
-            painter.drawRoundedRect(self.rect.translated(3.0, 3.0), _CORNER, _CORNER)
-        painter.drawRoundedRect(self.rect, _CORNER, _CORNER)
+            painter.drawRoundedRect(self.rect.translated(SHEET, SHEET), CORNER, CORNER)
+        painter.drawRoundedRect(self.rect, CORNER, CORNER)
         if detail >= _TEXT_FROM:
             self._paint_title(painter)
             self._paint_detail(painter)
@@ -241,7 +220,7 @@ class GroupItem(FlowItem):
         if detail < _ROUND_FROM:
             painter.drawRect(self.rect)
         else:
-            painter.drawRoundedRect(self.rect, _CORNER, _CORNER)
+            painter.drawRoundedRect(self.rect, CORNER, CORNER)
 
 
 class TitleItem(FlowItem):
@@ -276,10 +255,10 @@ class WireItem(QGraphicsItem):
         # Of a line that is much longer than the view only the pieces in view are painted.
         pieces = [_path(wire.curves[start : start + _PIECE], flow) for start in range(0, len(wire.curves), _PIECE)]
         self._pieces = [(path.controlPointRect().adjusted(-2.0, -2.0, 2.0, 2.0), path) for path in pieces]
-        self._heads = _arrow_heads(wire, flow)
+        self._heads = [QPolygonF([QPointF(*corner) for corner in arrow_head(tip, flow)]) for tip in wire.arrows]
         self._bounds = QRectF()
         for bounds, _ in self._pieces:
-            self._bounds |= bounds.adjusted(-_ARROW, -_ARROW, _ARROW, _ARROW)
+            self._bounds |= bounds.adjusted(-ARROW, -ARROW, ARROW, ARROW)
         self._shape: QPainterPath | None = None  # made when the mouse first rests near
         self.setToolTip(tooltip)
         self.setZValue(_WIRES)
@@ -327,26 +306,12 @@ def _path(curves: Sequence[Curve], flow: Flow) -> QPainterPath:
     path = QPainterPath()
     for x1, y1, x2, y2 in curves:
         path.moveTo(x1, y1)
-        if x1 == x2 or y1 == y2:
+        control = bend((x1, y1, x2, y2), flow)
+        if control is None:
             path.lineTo(x2, y2)
-        elif flow is Flow.DOWN:
-            reach = _REACH * (y2 - y1)
-            path.cubicTo(x1, y1 + reach, x2, y2 - reach, x2, y2)
         else:
-            reach = _REACH * (x2 - x1)
-            path.cubicTo(x1 + reach, y1, x2 - reach, y2, x2, y2)
+            path.cubicTo(*control, x2, y2)
     return path
-
-
-def _arrow_heads(wire: Wire, flow: Flow) -> list[QPolygonF]:
-    heads = []
-    for x, y in wire.arrows:
-        back, aside = (0.0, -_ARROW), (_ARROW / 2, 0.0)
-        if flow is Flow.RIGHT:
-            back, aside = (-_ARROW, 0.0), (0.0, _ARROW / 2)
-        tail = QPointF(x + back[0], y + back[1])
-        heads.append(QPolygonF([QPointF(x, y), tail + QPointF(*aside), tail - QPointF(*aside)]))
-    return heads
 
 
 class LabelsItem(QGraphicsItem):

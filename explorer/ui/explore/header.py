@@ -9,6 +9,8 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSizePolicy, QVB
 
 from explorer.architectures.options import Scalar
 from explorer.architectures.registry import Entry
+from explorer.inspection.anatomy import Anatomy
+from explorer.inspection.memory import InferenceMemory, inference_memory
 from explorer.inspection.notation import count_text
 from explorer.inspection.portrait import Portrait
 from explorer.ui.numbers import short_bytes
@@ -46,8 +48,10 @@ class Header(QWidget):
         """The editors with their labels."""
         self.reset = QPushButton("Reset", self)
         self.reset.setToolTip("Back to the network's own input size and options")
+        self.memory = QPushButton("Memory…", self)
+        self.memory.setToolTip("What a pass and a step of training take, part by part")
         self._portrait: Portrait | None = None
-        top = QHBoxLayout()
+        self._top = top = QHBoxLayout()
         names = QVBoxLayout()
         names.setSpacing(0)
         names.addWidget(self.title)
@@ -59,6 +63,7 @@ class Header(QWidget):
         self._options = QWidget(self)
         self._flow = FlowLayout(self._options)
         self._flow.addWidget(self._labelled("Input", self.input))
+        self._flow.addWidget(self.memory)
         self._flow.addWidget(self.reset)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -71,6 +76,11 @@ class Header(QWidget):
         self.input.changed.connect(self._settling.start)
         self.reset.clicked.connect(self._reset)
         self._options.setVisible(False)
+
+    def add_button(self, button: QWidget) -> None:
+        """Adds a button at the right end."""
+        self._top.addSpacing(14)
+        self._top.addWidget(button, 0, Qt.AlignmentFlag.AlignTop)
 
     def announce(self, entry: Entry) -> None:
         """Shows what the card tells, before the network has been inspected."""
@@ -104,10 +114,10 @@ class Header(QWidget):
             )
         )
         self.figures[1].setToolTip(_tooltip("MACs", macs, published.macs if published else None, portrait))
-        self.figures[2].setText(_plain("Activations", short_bytes(anatomy.activation_bytes), "one image, 32 bits"))
-        self.figures[2].setToolTip(
-            "New memory that the layers' outputs take, summed; in-place operations and views are free"
-        )
+        memory = inference_memory(anatomy)
+        sum_text = f"of {short_bytes(anatomy.activation_bytes)} activations"
+        self.figures[2].setText(_plain("Peak memory", short_bytes(memory.peak_bytes), sum_text))
+        self.figures[2].setToolTip(_memory_tooltip(anatomy, memory))
         self.figures[3].setText(_plain("Weights", short_bytes(anatomy.param_bytes), "32 bits"))
         self.input.set_value(portrait.input)
         if former is None or former.entry.name != portrait.entry.name:
@@ -146,6 +156,7 @@ class Header(QWidget):
             self._flow.removeWidget(pair)
             pair.deleteLater()
         self.editors, self._pairs = {}, []
+        self._flow.removeWidget(self.memory)
         self._flow.removeWidget(self.reset)
         for option in portrait.options:
             editor = OptionEditor(option, option.default, self)
@@ -154,6 +165,7 @@ class Header(QWidget):
             name = option.name.removeprefix("num_").replace("_", " ").capitalize()
             self._pairs.append(self._labelled(name, editor))
             self._flow.addWidget(self._pairs[-1])
+        self._flow.addWidget(self.memory)
         self._flow.addWidget(self.reset)
 
     def _reset(self) -> None:
@@ -185,6 +197,20 @@ def _plain(name: str, value: str, below: str) -> str:
     return (
         f'<div style="font-size:small">{name}</div><div style="font-size:x-large; font-weight:600">{value}</div>'
         f'<div style="font-size:small">{below or "&nbsp;"}</div>'
+    )
+
+
+def _memory_tooltip(anatomy: Anatomy, memory: InferenceMemory) -> str:
+    lines = [f"{memory.peak_bytes:,} bytes live at once in a pass with one image in 32 bits"]
+    if memory.peak_layer >= 0:
+        lines[0] += f", at {anatomy.layers[memory.peak_layer].name}"
+    return "\n".join(
+        [
+            *lines,
+            f"{memory.input_bytes:,} bytes of input",
+            f"{anatomy.activation_bytes:,} bytes of layers' outputs, summed; in-place operations and views are free",
+            f"{anatomy.param_bytes:,} bytes of weights come on top",
+        ]
     )
 
 

@@ -22,19 +22,21 @@ from PySide6.QtWidgets import (
 from explorer.architectures.options import Scalar
 from explorer.architectures.registry import Entry, catalogue, entry, library_entries
 from explorer.errors import InputError
+from explorer.inspection.graph_export import OPEN_LAYERS
 from explorer.inspection.portrait import Portrait, portray
-from explorer.ui.background import Answer, Background
+from explorer.ui.background import Answer, Background, CancelledError
 from explorer.ui.explore.architecture_list import ArchitectureList
 from explorer.ui.explore.details import Details
+from explorer.ui.explore.export_menu import ExportMenu
 from explorer.ui.explore.header import Header
 from explorer.ui.explore.layer_table import LayerTable
+from explorer.ui.explore.memory_dialog import MemoryDialog
 from explorer.ui.explore.shape_flow import ShapeFlow
 from explorer.ui.torch_loading import Engine, load_the_rest, load_torch
 from explorer.ui.widgets.banner import Banner
+from explorer.ui.widgets.waiting import Waiting
 
 FIRST = "resnet50"
-SMALL = 30
-"""A network of so many layers is shown with all its groups open."""
 LIBRARIES: tuple[Literal["torchvision", "timm"], ...] = ("torchvision", "timm")
 
 
@@ -64,6 +66,8 @@ class ExplorePage(QWidget):
         self._question = 0
         self._library_questions: dict[int, str] = {}
         self._name = ""
+        self._loaded = False
+        """Whether torch is there: its import must not be interrupted."""
         self.portrait: Portrait | None = None
         self._parts: list[Callable[[], None]] = []
         """What of a new portrait is still to be shown."""
@@ -73,7 +77,11 @@ class ExplorePage(QWidget):
         self.flow = ShapeFlow(self)
         self.details = Details(self)
         self.table = LayerTable(self)
+        self.memory = MemoryDialog(self._background, self)
         self.banner = Banner()
+        self.waiting = Waiting()
+        self.export = ExportMenu(self.flow, settings, self)
+        self.header.add_button(self.export)
 
         self.flow_and_details = QSplitter(Qt.Orientation.Horizontal, self)
         self.flow_and_details.addWidget(self.flow)
@@ -89,6 +97,7 @@ class ExplorePage(QWidget):
         column.setContentsMargins(0, 0, 0, 0)
         column.addWidget(self.header)
         column.addWidget(self.banner)
+        column.addWidget(self.waiting)
         column.addWidget(self.upper_and_table, 1)
         self.sides = QSplitter(Qt.Orientation.Horizontal, self)
         self.sides.addWidget(self.list)
@@ -103,8 +112,13 @@ class ExplorePage(QWidget):
         self.list.chosen.connect(self.open)
         self.list.file_wanted.connect(self.ask_for_file)
         self.header.changed.connect(self._inspect_changed)
+        self.header.memory.clicked.connect(self.memory.show)
+        self.memory.layer_picked.connect(self._layer_picked)
         self.table.selected.connect(self._row_selected)
         self.flow.selected.connect(self._node_selected)
+        self.export.said.connect(self.status_changed)
+        self.export.failed.connect(self.banner.say)
+        self.waiting.cancelled.connect(self._cancel)
         self._add_actions()
         for name in ("sides", "upper_and_table", "flow_and_details"):
             state = settings.value(f"explore/{name}")
@@ -157,8 +171,8 @@ class ExplorePage(QWidget):
             self._settings.setValue(f"explore/{name}", getattr(self, name).saveState())
         if self.portrait is not None and self.portrait.entry.source != "file":
             self._settings.setValue("explore/network", self.portrait.entry.name)
-        flow = self.flow.stop()
-        return self._background.stop(200) and flow
+        flow, export = self.flow.stop(), self.export.stop()
+        return self._background.stop(200) and flow and export
 
     # -- questions and answers -------------------------------------------------------------------------------------
 
@@ -176,7 +190,16 @@ class ExplorePage(QWidget):
 
     def _ask(self, name: str, input: tuple[int, int, int] | None, given: dict[str, Scalar]) -> None:
         self.status_changed.emit(f"Inspecting {name}…")
-        self._question = self._background.ask(_inspect, name, input, given, newest_only=not self._library_questions)
+        self._background.cancel(self._question)
+        if self._loaded:
+            self.waiting.begin(f"Inspecting {name}")
+        self._question = self._background.ask(
+            _inspect, name, input, given, newest_only=not self._library_questions, interruptible=self._loaded
+        )
+
+    def _cancel(self) -> None:
+        if not self._background.cancel(self._question):  # it had not even begun
+            self._show_error(CancelledError())
 
     def _inspect_changed(self) -> None:
         if self.portrait is not None:
@@ -192,9 +215,11 @@ class ExplorePage(QWidget):
         if answer.id != self._question:
             return  # the user has gone on to another network
         self.status_changed.emit("")
+        self.waiting.end()
         result = answer.result
         if isinstance(result, tuple):
             engine, result = result
+            self._loaded = True
             self.engine_loaded.emit(engine)
         if isinstance(result, Portrait):
             self._show(result)
@@ -216,6 +241,8 @@ class ExplorePage(QWidget):
         if self.portrait is None:
             return
         self.header.show_portrait(self.portrait)
+        self.memory.set_portrait(self.portrait)
+        self.export.show_portrait(self.portrait)
         failure = self.portrait.failure_text
         if failure:
             self.banner.say(f"{failure}. What ran until there is shown below.")
@@ -225,7 +252,7 @@ class ExplorePage(QWidget):
     def _show_flow(self) -> None:
         if self.portrait is not None:
             anatomy = self.portrait.anatomy
-            self.flow.set_anatomy(anatomy, opened=len(anatomy.layers) <= SMALL)
+            self.flow.set_anatomy(anatomy, opened=len(anatomy.layers) <= OPEN_LAYERS)
 
     def _show_table(self) -> None:
         if self.portrait is not None:
@@ -238,12 +265,16 @@ class ExplorePage(QWidget):
     def _show_error(self, error: Exception) -> None:
         """Shows why there is no network; what was chosen stays editable."""
         text = str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}"
+        if isinstance(error, CancelledError):
+            text = f"{self._name} is not shown: it was cancelled"
         self.banner.say(text)
         if self.portrait is None or self.portrait.entry.name != self._name:
             self.portrait = None
             self.table.set_anatomy(None)
             self.flow.set_anatomy(None)
             self.details.clear()
+        self.memory.set_portrait(self.portrait)
+        self.export.show_portrait(self.portrait)
 
     # -- selection -------------------------------------------------------------------------------------------------
 
@@ -254,6 +285,10 @@ class ExplorePage(QWidget):
     def _node_selected(self, index: int) -> None:
         self.table.select(index)
         self._show_layer(index)
+
+    def _layer_picked(self, index: int) -> None:
+        self.table.select(index)
+        self._row_selected(index)
 
     def _show_layer(self, index: int) -> None:
         if self.portrait is not None and 0 <= index < len(self.portrait.anatomy.layers):

@@ -147,6 +147,16 @@ class ShapeFlow(QWidget):
         if anatomy is not None:
             self._ask(_Wish(fit=True, reveal=len(anatomy.layers) if anatomy.failure is not None else None))
 
+    @property
+    def opened(self) -> frozenset[str]:
+        """Dotted paths of the groups that are open."""
+        return self._opened
+
+    @property
+    def direction(self) -> Flow:
+        """Which way the tensors go."""
+        return self._flow
+
     def select(self, index: int) -> None:
         """Brings a layer to the middle and marks it, opening the groups around it. Emits nothing."""
         key = layer_key(index)
