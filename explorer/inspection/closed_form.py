@@ -96,8 +96,10 @@ def _batch_norm(
     momentum: float = 0.1,
     eps: float = 1e-5,
 ) -> Answer | None:
-    if training or running_mean is None or input.dim() < 2 or not _plain(input, weight, bias):
-        return None
+    if input.dim() < 2 or (running_mean is None) != training or not _plain(input, weight, bias):
+        return None  # training with running statistics would change them
+    if training and input.numel() <= input.shape[1]:
+        return None  # one value a channel has no variance
     each = (running_mean, running_var, weight, bias)
     fits = all(values is None or values.shape == input.shape[1:2] for values in each)
     return Answer(_made(input.shape, input)) if fits else None
@@ -115,6 +117,33 @@ def _layer_norm(
         return None
     fits = all(values is None or tuple(values.shape) == shape for values in (weight, bias))
     return Answer(_made(input.shape, input)) if fits else None
+
+
+def _group_norm(
+    input: Tensor,
+    num_groups: int,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    eps: float = 1e-5,
+) -> Answer | None:
+    if input.dim() < 2 or num_groups < 1 or input.shape[1] % num_groups or not _plain(input, weight, bias):
+        return None
+    if input.numel() <= input.shape[0] * num_groups:
+        return None  # one value a group has no variance
+    fits = all(values is None or values.shape == input.shape[1:2] for values in (weight, bias))
+    return Answer(_made(input.shape, input)) if fits else None
+
+
+def _mean(input: Tensor, dim: Any = None, keepdim: bool = False, **kwargs: Any) -> Answer | None:
+    dims = (dim,) if isinstance(dim, int) else dim
+    if kwargs or not dims or not _plain(input) or not input.is_floating_point():
+        return None
+    rank = input.dim()
+    if any(not -rank <= place < rank for place in dims) or len({place % rank for place in dims}) < len(dims):
+        return None
+    gone = {place % rank for place in dims}
+    sizes = [1 if place in gone else size for place, size in enumerate(input.shape) if keepdim or place not in gone]
+    return Answer(_made(sizes, input))
 
 
 def _pointwise(function: Callable[..., Any], in_place: bool = False) -> Callable[..., Answer | None]:
@@ -202,6 +231,9 @@ _MULTIPLYING: dict[Callable[..., Any], Callable[..., Answer | None]] = {
 _OTHERS: dict[Callable[..., Any], Callable[..., Answer | None]] = {
     functional.batch_norm: _batch_norm,
     functional.layer_norm: _layer_norm,
+    functional.group_norm: _group_norm,
+    torch.mean: _mean,
+    Tensor.mean: _mean,
     functional.adaptive_avg_pool2d: _adaptive_pool,
     torch.cat: _cat,
     **dict.fromkeys(_found("add sub mul div __add__ __radd__ __sub__ __mul__ __rmul__ __truediv__"), _binary),
@@ -220,8 +252,8 @@ ANSWERS = _MULTIPLYING | _OTHERS
 
 WITHOUT_MACS = frozenset(_OTHERS) | _found(
     "softmax log_softmax pow sqrt rsqrt abs square log dropout dropout2d max_pool1d max_pool2d avg_pool2d "
-    "adaptive_max_pool2d concat stack chunk split split_with_sizes unbind flatten unflatten view reshape permute "
-    "transpose unsqueeze squeeze expand expand_as contiguous mean sum amax max min pad clamp clone detach roll dim "
+    "adaptive_max_pool2d concat stack chunk split split_with_sizes unbind flatten unflatten view reshape reshape_as "
+    "permute transpose unsqueeze squeeze expand expand_as contiguous sum amax max min pad clamp clone detach roll dim "
     "size numel _assert __getitem__"
 )
 """Functions without a convolution or matrix product inside: nothing needs to watch their kernels."""
