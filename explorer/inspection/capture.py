@@ -7,6 +7,7 @@ sees the kernels below both, whose multiplications torch's own formulas count.
 
 from __future__ import annotations
 
+import gc
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -32,6 +33,19 @@ _TRANSPARENT = frozenset(
 """Calls that hand on the same values: whoever uses the result is fed by whoever made the argument."""
 
 
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Puts garbage collection off: nothing of a pass is garbage yet, and looking for some doubles its time."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+@_uncollected()
 def capture(module: nn.Module, inputs: Sequence[Shape]) -> Anatomy:
     """Runs `module` once in evaluation mode on meta tensors and records what happens.
 
@@ -50,7 +64,13 @@ def capture(module: nn.Module, inputs: Sequence[Shape]) -> Anatomy:
         recorder.block(tensor)
     failure = None
     result: object = None
-    with torch.no_grad(), _evaluating(module, recorder.modules), recorder.hooks(), _Kernels(recorder), _Calls(recorder):
+    with (
+        torch.no_grad(),
+        _evaluating(module, recorder.modules),
+        recorder.hooks(),
+        _Kernels(recorder),
+        _Calls(recorder),
+    ):
         try:
             result = module(*tensors)
         except Exception as error:

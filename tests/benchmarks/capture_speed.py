@@ -4,7 +4,8 @@
 
 A capture gives layers, edges, MACs and receptive fields; torchinfo's summary gives layers and multiplications without
 edges. Both see the same module, in turn, A B A B. Prints medians, their ratio for each network, and the ratio of the
-sums. Needs `torchinfo`. Nothing is asserted.
+sums; then how much resident memory grows while VGG-16 and EfficientNet-B7 are shown. Needs `torchinfo`. Nothing is
+asserted.
 """
 
 from __future__ import annotations
@@ -47,11 +48,19 @@ def main() -> None:
     parser.add_argument("--names", nargs="+", default=NAMES)
     arguments = parser.parse_args()
 
+    import psutil
     import torch
     import torchinfo
 
     from explorer.architectures.registry import build, entry
     from explorer.inspection.capture import capture
+    from explorer.inspection.portrait import portray
+
+    portray("torchvision:resnet18")  # what the first network imports
+    before = psutil.Process().memory_info().rss
+    shown = [portray("vgg16"), portray("torchvision:efficientnet_b7")]
+    growth = psutil.Process().memory_info().rss - before
+    print(f"resident memory grew by {growth / 1e6:.1f} MB over {len(shown)} large networks", flush=True)
 
     sums = [[0.0, 0.0] for _ in range(arguments.rounds)]
     for name in arguments.names:

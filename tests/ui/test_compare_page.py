@@ -268,3 +268,17 @@ def test_the_list_of_networks_offers_to_compare(window: MainWindow, qtbot: QtBot
     assert window.pages.currentWidget() is window.compare
     wait_for(window.compare, qtbot, "lenet5", "lenet5_1998")
     assert [name for name, _ in PAGES].index("compare") == 3
+
+
+def test_an_endless_network_can_be_cancelled(page: ComparePage, qtbot: QtBot, tmp_path: Path) -> None:
+    file = tmp_path / "endless.py"
+    file.write_text("def net():\n    while True:\n        pass\n", encoding="utf-8")
+    page.compare("lenet5", f"{file}:net")
+    qtbot.waitUntil(page.waiting.isVisible, timeout=WAIT)
+    qtbot.wait(500)
+    qtbot.mouseClick(page.waiting.cancel, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(page.banner.isVisible, timeout=WAIT)
+    assert "cancelled" in page.banner.text
+    assert page.progress.isHidden()
+    page.compare("lenet5", "lenet5_1998")
+    wait_for(page, qtbot, "lenet5", "lenet5_1998")

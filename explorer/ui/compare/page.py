@@ -21,13 +21,14 @@ from explorer.errors import InputError
 from explorer.inspection.diff import Diff, diff
 from explorer.inspection.diff_report import Row, failures_text, heading, row
 from explorer.inspection.portrait import Portrait, portray
-from explorer.ui.background import Answer, Background
+from explorer.ui.background import Answer, Background, CancelledError
 from explorer.ui.compare.diff_table import DiffTable
 from explorer.ui.compare.network_box import NetworkBox, NetworkNames
 from explorer.ui.compare.summary import StageTable, Totals
-from explorer.ui.torch_loading import load_torch
+from explorer.ui.torch_loading import load_the_rest
 from explorer.ui.widgets.banner import Banner
 from explorer.ui.widgets.named import named
+from explorer.ui.widgets.waiting import Waiting
 
 EXAMPLES = (
     ("resnet50", "resnet101", "what makes it deeper"),
@@ -54,7 +55,6 @@ class Comparison:
 
 
 def _compare(a: str, b: str) -> Comparison:
-    load_torch()
     first = portray(a)
     return _side_by_side(first, first if a == b else portray(b))
 
@@ -92,6 +92,8 @@ class ComparePage(QWidget):
         self.progress.setSizePolicy(policy)
         self.progress.hide()
         self.banner = Banner()
+        self.waiting = Waiting()
+        self.waiting.cancelled.connect(self._cancel)
         self.totals = Totals(self)
         self.stages = StageTable(self)
         self.table = DiffTable(self)
@@ -122,6 +124,7 @@ class ComparePage(QWidget):
         layout.addLayout(choosers)
         layout.addWidget(self.progress)
         layout.addWidget(self.banner)
+        layout.addWidget(self.waiting)
         layout.addWidget(self.stack, 1)
 
         self.first.chosen.connect(self._chosen)
@@ -178,7 +181,9 @@ class ComparePage(QWidget):
     def _chosen(self) -> None:
         a, b = self.first.name, self.second.name
         if a and b:
-            self._wait_for(self._background.ask(_compare, a, b, newest_only=True), f"Comparing {a} with {b}…")
+            self._background.cancel(self._question)
+            self._background.ask(load_the_rest, newest_only=True)  # which must not be interrupted
+            self._wait_for(self._background.ask(_compare, a, b, interruptible=True), f"Comparing {a} with {b}")
 
     def _swap(self) -> None:
         a, b = self.first.name, self.second.name
@@ -186,7 +191,7 @@ class ComparePage(QWidget):
         self.second.choose(a)
         known = self.comparison
         if known is not None and (known.a.entry.name, known.b.entry.name) == (a, b):
-            self._wait_for(self._background.ask(_side_by_side, known.b, known.a, newest_only=True), "Swapping…")
+            self._wait_for(self._background.ask(_side_by_side, known.b, known.a, newest_only=True), "Swapping")
         else:
             self._chosen()
 
@@ -199,11 +204,17 @@ class ComparePage(QWidget):
     def _wait_for(self, question: int, status: str) -> None:
         self._question = question
         self.progress.show()
-        self.status_changed.emit(status)
+        self.waiting.begin(status)
+        self.status_changed.emit(f"{status}…")
+
+    def _cancel(self) -> None:
+        if not self._background.cancel(self._question):  # it had not even begun
+            self._show_error(CancelledError())
 
     def _answered(self, answer: Answer) -> None:
         if answer.id != self._question:
             return  # the user has chosen anew
+        self.waiting.end()
         if isinstance(answer.result, Comparison):
             self._show(answer.result)
         elif answer.error is not None:
@@ -237,4 +248,7 @@ class ComparePage(QWidget):
         self.progress.hide()
         self.status_changed.emit("")
         self.stack.setCurrentWidget(self.empty)
-        self.banner.say(str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}")
+        if isinstance(error, CancelledError):
+            self.banner.say("The comparison was cancelled")
+        else:
+            self.banner.say(str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}")
