@@ -28,8 +28,8 @@ def add(commands: Commands) -> None:
 
 
 def _compare(arguments: argparse.Namespace) -> int:
-    from explorer.inspection import diff_report
-    from explorer.inspection.diff import diff
+    from explorer.inspection.comparison import report as diff_report
+    from explorer.inspection.comparison.diff import diff
     from explorer.inspection.portrait import portray
 
     input = None if arguments.input is None else read_input(arguments.input)

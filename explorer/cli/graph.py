@@ -32,8 +32,8 @@ def add(commands: Commands) -> None:
 
 
 def _graph(arguments: argparse.Namespace) -> int:
-    from explorer.inspection.graph_export import FORMATS, groups_to_depth, write_graph
-    from explorer.inspection.layout import Flow
+    from explorer.inspection.graph.export import FORMATS, groups_to_depth, write_graph
+    from explorer.inspection.graph.layout import Flow
     from explorer.inspection.portrait import portray
     from explorer.inspection.saving import check_place, ending
 

@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from explorer.inspection.alignment import FORBIDDEN, Sequence, align
 from explorer.inspection.anatomy import Anatomy
 from explorer.inspection.capture import capture
-from explorer.inspection.diff import Change, Diff, diff
+from explorer.inspection.comparison.alignment import FORBIDDEN, Sequence, align
+from explorer.inspection.comparison.diff import Change, Diff, diff
+from explorer.inspection.comparison.stages import Stage, stage_paths
 from explorer.inspection.portrait import Portrait, portray
-from explorer.inspection.stages import Stage, stage_paths
 
 Counts = tuple[int, int, int, int]
 """Same, changed, added, removed."""

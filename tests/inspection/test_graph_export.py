@@ -16,12 +16,12 @@ from PIL import Image
 
 from explorer.architectures.registry import catalogue
 from explorer.errors import InputError
-from explorer.inspection import graph_export
-from explorer.inspection.graph_dot import to_dot
-from explorer.inspection.graph_export import graph_document, groups_to_depth, to_png, write_graph
-from explorer.inspection.graph_svg import LETTERING, to_svg
-from explorer.inspection.layout import Flow, arrange
-from explorer.inspection.outline import Outline, fold
+from explorer.inspection.graph import export as graph_export
+from explorer.inspection.graph.dot import to_dot
+from explorer.inspection.graph.export import graph_document, groups_to_depth, to_png, write_graph
+from explorer.inspection.graph.layout import Flow, arrange
+from explorer.inspection.graph.outline import Outline, fold
+from explorer.inspection.graph.svg import LETTERING, to_svg
 from explorer.inspection.portrait import Portrait, portray
 
 SVG = "{http://www.w3.org/2000/svg}"

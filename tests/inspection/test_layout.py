@@ -9,9 +9,9 @@ from itertools import combinations
 import pytest
 
 from explorer.inspection.anatomy import Anatomy
-from explorer.inspection.layout import Box, Cancelled, Flow, Font, Lettering, Picture, arrange
+from explorer.inspection.graph.layout import Box, Cancelled, Flow, Font, Lettering, Picture, arrange
+from explorer.inspection.graph.outline import INPUT_KEY, Edge, Node, Outline, fold, group_key
 from explorer.inspection.notation import Kind
-from explorer.inspection.outline import INPUT_KEY, Edge, Node, Outline, fold, group_key
 
 SHAPE = "64×56×56"
 

@@ -8,8 +8,7 @@ import pytest
 from igraph import Graph
 
 from explorer.inspection.anatomy import INPUT, Anatomy, Failure, Group, Layer
-from explorer.inspection.notation import Kind
-from explorer.inspection.outline import (
+from explorer.inspection.graph.outline import (
     FAILURE_KEY,
     INPUT_KEY,
     Edge,
@@ -18,6 +17,7 @@ from explorer.inspection.outline import (
     group_key,
     layer_key,
 )
+from explorer.inspection.notation import Kind
 
 SHAPE = (1, 8, 4, 4)
 

@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QApplication, QMenu
 from pytestqt.qtbot import QtBot
 
 from explorer.architectures.registry import catalogue
-from explorer.inspection.diff import Change
+from explorer.inspection.comparison.diff import Change
 from explorer.ui.compare.diff_table import COLOURS
 from explorer.ui.compare.page import EXAMPLES, ComparePage
 from explorer.ui.explore.architecture_list import ArchitectureList

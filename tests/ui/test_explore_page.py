@@ -10,7 +10,7 @@ from PySide6.QtCore import QSettings, Qt
 from PySide6.QtGui import QGuiApplication
 from pytestqt.qtbot import QtBot
 
-from explorer.inspection.outline import layer_key
+from explorer.inspection.graph.outline import layer_key
 from explorer.ui.explore.layer_table import Col
 from explorer.ui.explore.page import ExplorePage, callables_in
 

@@ -27,8 +27,8 @@ from torch import Tensor, nn
 from explorer.errors import InputError
 from explorer.inspection.anatomy import Anatomy
 from explorer.inspection.capture import capture
+from explorer.inspection.graph.outline import FAILURE_KEY, INPUT_KEY, group_key, layer_key
 from explorer.inspection.notation import Kind
-from explorer.inspection.outline import FAILURE_KEY, INPUT_KEY, group_key, layer_key
 from explorer.ui.explore import shape_flow
 from explorer.ui.explore.flow_items import FlowItem, GroupItem, NodeItem, TitleItem, Tones
 from explorer.ui.explore.shape_flow import ShapeFlow

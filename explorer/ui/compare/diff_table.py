@@ -15,9 +15,9 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from explorer.inspection.diff import Change, Match
-from explorer.inspection.diff_report import HEADER, LEFT, Row
-from explorer.inspection.stages import Stage
+from explorer.inspection.comparison.diff import Change, Match
+from explorer.inspection.comparison.report import HEADER, LEFT, Row
+from explorer.inspection.comparison.stages import Stage
 from explorer.ui.theme import is_dark
 
 Index = QModelIndex | QPersistentModelIndex

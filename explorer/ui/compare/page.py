@@ -18,8 +18,8 @@ from PySide6.QtWidgets import (
 )
 
 from explorer.errors import InputError
-from explorer.inspection.diff import Diff, diff
-from explorer.inspection.diff_report import Row, failures_text, heading, row
+from explorer.inspection.comparison.diff import Diff, diff
+from explorer.inspection.comparison.report import Row, failures_text, heading, row
 from explorer.inspection.portrait import Portrait, portray
 from explorer.ui.background import Answer, Background, CancelledError
 from explorer.ui.compare.diff_table import DiffTable

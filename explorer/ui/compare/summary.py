@@ -6,9 +6,9 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QAction, QGuiApplication, QKeySequence, QStandardItem, QStandardItemModel
 from PySide6.QtWidgets import QAbstractItemView, QGridLayout, QHeaderView, QLabel, QTableView, QWidget
 
-from explorer.inspection.diff import Diff
-from explorer.inspection.diff_report import counts_text, signed, stage_name, stage_text, totals
-from explorer.inspection.stages import Stage
+from explorer.inspection.comparison.diff import Diff
+from explorer.inspection.comparison.report import counts_text, signed, stage_name, stage_text, totals
+from explorer.inspection.comparison.stages import Stage
 from explorer.ui.numbers import short_bytes
 from explorer.ui.widgets.labels import ElidedLabel
 from explorer.ui.widgets.named import named

@@ -14,9 +14,9 @@ from PySide6.QtGui import QAction, QGuiApplication
 from PySide6.QtWidgets import QFileDialog, QMenu, QPushButton, QWidget
 
 from explorer.errors import InputError
-from explorer.inspection.graph_export import write_graph
+from explorer.inspection.graph.export import write_graph
+from explorer.inspection.graph.layout import Flow
 from explorer.inspection.latex import to_latex
-from explorer.inspection.layout import Flow
 from explorer.inspection.portrait import Portrait
 from explorer.inspection.report import document, to_csv, to_markdown
 from explorer.inspection.saving import ending, write_whole

@@ -18,11 +18,20 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QGraphicsItem, QStyleOptionGraphicsItem, QWidget
 
-from explorer.inspection.drawing import ARROW, BORDER_LIGHTNESS, CORNER, FILL_LIGHTNESS, HUES, SHEET, arrow_head, bend
-from explorer.inspection.layered_layout import Curve
-from explorer.inspection.layout import BUTTON, TEXT_MARGIN, Box, Flow, Font, Label, Lettering, Wire
+from explorer.inspection.graph.drawing import (
+    ARROW,
+    BORDER_LIGHTNESS,
+    CORNER,
+    FILL_LIGHTNESS,
+    HUES,
+    SHEET,
+    arrow_head,
+    bend,
+)
+from explorer.inspection.graph.layered_layout import Curve
+from explorer.inspection.graph.layout import BUTTON, TEXT_MARGIN, Box, Flow, Font, Label, Lettering, Wire
+from explorer.inspection.graph.outline import Node
 from explorer.inspection.notation import Kind
-from explorer.inspection.outline import Node
 
 _TEXT_FROM = 0.38
 """Levels of detail, pixels on screen per pixel of the picture, from which something is drawn."""

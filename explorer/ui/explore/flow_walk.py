@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from enum import Enum
 
-from explorer.inspection.layout import Box, Flow, Picture
-from explorer.inspection.outline import Outline
+from explorer.inspection.graph.layout import Box, Flow, Picture
+from explorer.inspection.graph.outline import Outline
 
 
 class Towards(Enum):

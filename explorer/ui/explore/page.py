@@ -22,7 +22,7 @@ from PySide6.QtWidgets import (
 from explorer.architectures.options import Scalar
 from explorer.architectures.registry import Entry, catalogue, entry, library_entries
 from explorer.errors import InputError
-from explorer.inspection.graph_export import OPEN_LAYERS
+from explorer.inspection.graph.export import OPEN_LAYERS
 from explorer.inspection.portrait import Portrait, portray
 from explorer.ui.background import Answer, Background, CancelledError
 from explorer.ui.explore.architecture_list import ArchitectureList

@@ -14,8 +14,8 @@ from PySide6.QtWidgets import QFileDialog, QGraphicsScene, QMenu, QToolBar, QVBo
 
 from explorer.errors import InputError
 from explorer.inspection.anatomy import Anatomy
-from explorer.inspection.layout import Flow, Lettering, Picture, arrange
-from explorer.inspection.outline import FAILURE_KEY, INPUT_KEY, Node, Outline, fold, layer_key
+from explorer.inspection.graph.layout import Flow, Lettering, Picture, arrange
+from explorer.inspection.graph.outline import FAILURE_KEY, INPUT_KEY, Node, Outline, fold, layer_key
 from explorer.ui.background import Answer, Background
 from explorer.ui.explore.flow_items import FlowItem, Fonts, GroupItem, LabelsItem, NodeItem, TitleItem, Tones, WireItem
 from explorer.ui.explore.flow_overlays import FlowLegend, FlowNote

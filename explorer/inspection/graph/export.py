@@ -11,10 +11,10 @@ from typing import Any
 
 from explorer.errors import InputError
 from explorer.inspection.anatomy import INPUT, Anatomy, Layer, Shape, shape_text
-from explorer.inspection.graph_dot import to_dot
-from explorer.inspection.graph_svg import FAMILY, LETTERING, MARGIN, to_svg
-from explorer.inspection.layout import Flow, arrange
-from explorer.inspection.outline import Edge, Node, Outline, fold
+from explorer.inspection.graph.dot import to_dot
+from explorer.inspection.graph.layout import Flow, arrange
+from explorer.inspection.graph.outline import Edge, Node, Outline, fold
+from explorer.inspection.graph.svg import FAMILY, LETTERING, MARGIN, to_svg
 from explorer.inspection.portrait import Portrait
 from explorer.inspection.saving import check_place, ending, write_whole
 

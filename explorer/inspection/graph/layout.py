@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from explorer.inspection.layered_grid import Item, Link, Tensor
-from explorer.inspection.layered_layout import Curve, Level, lay_out_level
-from explorer.inspection.outline import Edge, Node, Outline
+from explorer.inspection.graph.layered_grid import Item, Link, Tensor
+from explorer.inspection.graph.layered_layout import Curve, Level, lay_out_level
+from explorer.inspection.graph.outline import Edge, Node, Outline
 
 PADDING = 14.0
 """Between the border of an open group and what is in it."""

@@ -7,10 +7,10 @@ import re
 from collections.abc import Iterator
 from html import escape
 
-from explorer.inspection.drawing import BORDER_LIGHTNESS, CORNER, FILL_LIGHTNESS, HUES, SHEET, arrow_head, bend
-from explorer.inspection.layout import TEXT_MARGIN, Box, Font, Label, Lettering, Picture, Wire
+from explorer.inspection.graph.drawing import BORDER_LIGHTNESS, CORNER, FILL_LIGHTNESS, HUES, SHEET, arrow_head, bend
+from explorer.inspection.graph.layout import TEXT_MARGIN, Box, Font, Label, Lettering, Picture, Wire
+from explorer.inspection.graph.outline import Node, Outline
 from explorer.inspection.notation import Kind
-from explorer.inspection.outline import Node, Outline
 
 FAMILY = "Helvetica, Arial, 'Liberation Sans', 'Nimbus Sans', 'DejaVu Sans', 'Noto Sans', sans-serif"
 """The first four have equal widths; the next two are what Linux has where it has none of those."""

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from explorer.inspection.anatomy import Anatomy, Layer
-from explorer.inspection.role import is_placeholder
+from explorer.inspection.comparison.role import is_placeholder
 
 Pairs = Sequence[tuple[Layer | None, Layer | None, bool]]
 """Counterparts in execution order, and whether they differ."""

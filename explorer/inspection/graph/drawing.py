@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from explorer.inspection.layered_layout import Curve
-from explorer.inspection.layout import Flow
+from explorer.inspection.graph.layered_layout import Curve
+from explorer.inspection.graph.layout import Flow
 from explorer.inspection.notation import Kind
 
 CORNER = 5.0

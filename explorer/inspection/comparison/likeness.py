@@ -7,11 +7,11 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from explorer.inspection.alignment import FORBIDDEN, Scores
 from explorer.inspection.anatomy import Anatomy, Layer
+from explorer.inspection.comparison.alignment import FORBIDDEN, Scores
+from explorer.inspection.comparison.role import input_shapes, plain, role
+from explorer.inspection.comparison.stages import enclosing, inner_groups, stage_of, stage_paths
 from explorer.inspection.notation import Kind, kind_of
-from explorer.inspection.role import input_shapes, plain, role
-from explorer.inspection.stages import enclosing, inner_groups, stage_of, stage_paths
 
 _EXCHANGEABLE = frozenset(Kind) - {Kind.RESHAPE, Kind.REGULARISATION, Kind.OTHER}
 """Kinds within which one type takes another's place: SiLU that of ReLU, LayerNorm that of BatchNorm."""

@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from explorer.inspection.layered_grid import Grid, Hop, Item, Link, Tensor, Vertex
-from explorer.inspection.spacing import settle
+from explorer.inspection.graph.layered_grid import Grid, Hop, Item, Link, Tensor, Vertex
+from explorer.inspection.graph.spacing import settle
 
 NODE_GAP = 22.0
 LANE_GAP = 11.0

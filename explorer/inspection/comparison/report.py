@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from explorer.inspection.anatomy import Layer, shape_text
-from explorer.inspection.diff import Change, Diff, Field, Match
+from explorer.inspection.comparison.diff import Change, Diff, Field, Match
+from explorer.inspection.comparison.stages import Stage
 from explorer.inspection.portrait import Portrait
 from explorer.inspection.report import json_value, value_text
-from explorer.inspection.stages import Stage
 
 SIGNS = {Change.SAME: "=", Change.CHANGED: "~", Change.ADDED: "+", Change.REMOVED: "−"}
 """So that no reader depends on colours."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 
-from explorer.inspection.graph_svg import border_colour, fill_colour
-from explorer.inspection.layout import Flow
+from explorer.inspection.graph.layout import Flow
+from explorer.inspection.graph.outline import Node, Outline
+from explorer.inspection.graph.svg import border_colour, fill_colour
 from explorer.inspection.notation import Kind
-from explorer.inspection.outline import Node, Outline
 
 
 def to_dot(outline: Outline, title: str, flow: Flow = Flow.DOWN) -> str:

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from explorer.inspection import alignment
 from explorer.inspection.anatomy import Anatomy, Layer
-from explorer.inspection.likeness import Likeness, gap_costs
-from explorer.inspection.role import input_shapes, is_placeholder, plain, role
-from explorer.inspection.stages import Stage, stages
+from explorer.inspection.comparison import alignment
+from explorer.inspection.comparison.likeness import Likeness, gap_costs
+from explorer.inspection.comparison.role import input_shapes, is_placeholder, plain, role
+from explorer.inspection.comparison.stages import Stage, stages
 
 
 class Change(StrEnum):
