@@ -287,7 +287,7 @@ def build(entry: Entry, input: tuple[int, int, int] | None = None, device: str =
             module = builder(**arguments)
     except InputError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # a user's code may end itself, which must not end the app
         if device == "meta" and entry.source != "explorer":
             with undrawn():
                 return _to_meta(build(entry, input, "cpu", **given))  # some constructors compute with real numbers

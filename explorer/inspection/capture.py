@@ -73,7 +73,7 @@ def capture(module: nn.Module, inputs: Sequence[Shape]) -> Anatomy:
     ):
         try:
             result = module(*tensors)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             failure = recorder.failure(error)
     recorder.add_unused()
     outputs = list(_tensors(result))
@@ -309,7 +309,7 @@ class _Recorder:
 
     # -- ends ------------------------------------------------------------------------------------------------------
 
-    def failure(self, error: Exception) -> Failure:
+    def failure(self, error: BaseException) -> Failure:
         """Says where the pass stopped."""
         work = self._failed or self._work
         if work is None:

@@ -13,7 +13,7 @@ _DEVICES = re.compile(r"expected device|same device")
 _WINDOWED = ("Conv", "MaxPool", "AvgPool", "LPPool")
 
 
-def explain(error: Exception, module: nn.Module | None, shapes: tuple[Shape, ...]) -> str:
+def explain(error: BaseException, module: nn.Module | None, shapes: tuple[Shape, ...]) -> str:
     """Returns one line that says what does not fit, in numbers where the cause is known, else torch's own words."""
     shape = shapes[0] if shapes else ()
     own = " ".join(str(error).split()) or type(error).__name__

@@ -207,3 +207,11 @@ def test_a_file_that_is_no_text_is_told(tmp_path: Path) -> None:
     path.write_bytes(b"\x00\xff\x00")
     with pytest.raises(InputError, match="fails when it is loaded"):
         options(entry(f"{path}:Net"))
+
+
+@pytest.mark.parametrize("device", ["cpu", "meta"])
+def test_a_constructor_that_ends_the_program_ends_nothing(tmp_path: Path, device: str) -> None:
+    path = tmp_path / "ends.py"
+    path.write_text("import sys\n\ndef net():\n    sys.exit(0)\n")
+    with pytest.raises(InputError, match="cannot be built"):
+        build(entry(f"{path}:net"), device=device)

@@ -164,3 +164,18 @@ def test_a_tensor_made_on_another_device_is_told_with_the_way_out() -> None:
     _, failure = stop(nn.Sequential(Inner(lambda x: x + torch.arange(5.0))), (1, 2, 5, 5))
     assert failure.layer == "0.add"
     assert "device=x.device" in failure.message
+
+
+def test_a_forward_that_ends_the_program_ends_nothing() -> None:
+    class Ends(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv = nn.Conv2d(3, 4, 1)
+
+        def forward(self, x: Tensor) -> Tensor:
+            self.conv(x)
+            raise SystemExit("enough")
+
+    anatomy, failure = stop(Ends(), (1, 3, 8, 8))
+    assert failure.message == "enough"
+    assert [layer.name for layer in anatomy.layers] == ["conv"]
