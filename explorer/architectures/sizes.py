@@ -16,8 +16,11 @@ def flattened_size(features: nn.Module, input: tuple[int, int, int], canonical: 
             input, and running it tells at which layer it fails.
     """
     device = next(features.parameters()).device
+    features.eval()  # batch normalisation would refuse one image, or take its statistics over
     try:
         with torch.no_grad():
             return int(features(torch.zeros(1, *input, device=device)).numel()) or canonical
     except RuntimeError:
         return canonical
+    finally:
+        features.train()

@@ -1,4 +1,6 @@
-"""VGG, configurations A, B, D and E, built by torchvision.
+"""VGG: the paper's configurations A to E, and D for CIFAR and without its dense layers.
+
+torchvision builds A, B, D and E and the layers that the others share with them.
 
 Simonyan and Zisserman, "Very Deep Convolutional Networks for Large-Scale Image Recognition", ICLR 2015.
 """
@@ -9,8 +11,11 @@ from typing import Annotated
 
 from torch import nn
 from torchvision import models
+from torchvision.models.vgg import VGG, cfgs, make_layers
 
+from explorer.architectures.alexnet import response_normalisation
 from explorer.architectures.options import Classes, Probability
+from explorer.architectures.sizes import flattened_size
 
 BatchNorm = Annotated[bool, "batch normalisation after each convolution, which the paper does not have"]
 
@@ -39,3 +44,61 @@ def vgg16(num_classes: Classes = 1000, batch_norm: BatchNorm = False, dropout: P
 def vgg19(num_classes: Classes = 1000, batch_norm: BatchNorm = False, dropout: Probability = 0.5) -> nn.Module:
     """Builds configuration E: 16 convolutions, 3 dense layers."""
     return _vgg(19, num_classes, batch_norm, dropout)
+
+
+def vgg11_lrn(num_classes: Classes = 1000, batch_norm: BatchNorm = False, dropout: Probability = 0.5) -> nn.Module:
+    """Builds configuration A-LRN: A with the response normalisation of AlexNet after its first convolution."""
+    features = make_layers(cfgs["A"], batch_norm)
+    first_relu = next(index for index, layer in enumerate(features) if isinstance(layer, nn.ReLU))
+    features.insert(first_relu + 1, response_normalisation())
+    return VGG(features, num_classes, dropout=dropout)  # type: ignore[no-any-return]
+
+
+def vgg16_c(num_classes: Classes = 1000, batch_norm: BatchNorm = False, dropout: Probability = 0.5) -> nn.Module:
+    """Builds configuration C: D with 1×1 kernels in the last convolution of its last three stages."""
+    features = make_layers(cfgs["D"], batch_norm)
+    convolutions = [index for index, layer in enumerate(features) if isinstance(layer, nn.Conv2d)]
+    for index, width in zip((convolutions[6], convolutions[9], convolutions[12]), (256, 512, 512), strict=True):
+        features[index] = nn.Conv2d(width, width, 1)
+    return VGG(features, num_classes, dropout=dropout)  # type: ignore[no-any-return]
+
+
+def vgg16_cifar(
+    num_classes: Classes = 10,
+    batch_norm: BatchNorm = False,
+    dropout: Probability = 0.5,
+    *,
+    input: tuple[int, int, int] = (3, 32, 32),
+) -> nn.Module:
+    """Builds the convolutions of configuration D and three dense layers for what they leave of a 32×32 image."""
+    features = make_layers(cfgs["D"], batch_norm)
+    classifier = nn.Sequential(
+        nn.Linear(flattened_size(features, input, canonical=512), 4096),
+        nn.ReLU(inplace=True),
+        nn.Dropout(dropout),
+        nn.Linear(4096, 4096),
+        nn.ReLU(inplace=True),
+        nn.Dropout(dropout),
+        nn.Linear(4096, num_classes),
+    )
+    network = nn.Sequential()
+    network.add_module("features", features)
+    network.add_module("flatten", nn.Flatten())
+    network.add_module("classifier", classifier)
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d | nn.Linear):
+            nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+    return network
+
+
+def vgg16_headless(batch_norm: BatchNorm = False) -> nn.Module:
+    """Builds the convolutions of configuration D alone, (B, 3, H, W) to (B, 512, H / 32, W / 32)."""
+    features = make_layers(cfgs["D"], batch_norm)
+    for module in features:
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+    return features  # type: ignore[no-any-return]

@@ -13,6 +13,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+import timm
 
 from explorer.inspection.anatomy import Anatomy
 from explorer.inspection.portrait import portray
@@ -57,7 +58,7 @@ def normalisation(anatomy: Anatomy) -> int:
     total = 0
     for layer in anatomy.layers:
         for kind, operations in NORMALISATION.items():
-            if f"{kind}norm" in layer.type.lower() and layer.output_shapes:
+            if f"{kind}norm" in layer.type.lower().replace("_", "") and layer.output_shapes:
                 channels, *places = layer.output_shapes[0][1:]
                 elements = channels
                 for places_of_one in places:
@@ -75,6 +76,8 @@ def convolutional(anatomy: Anatomy) -> bool:
 
 def check_timm(row: dict[str, str]) -> None:
     name = row["model"]
+    if name not in timm.list_models():
+        pytest.skip("timm has no network of this name any more, or gives another one for it")
     if any(fnmatch(name, pattern) for pattern in MERGED):
         assert portray(f"timm:{name}").anatomy.params >= 1e6 * float(row["params_millions"]) - 5000
         return

@@ -44,7 +44,8 @@ class RecipeForm(QWidget):
         self._options: dict[str, Scalar] = {}
         self.network = QComboBox(self)
         for entry in catalogue():
-            self.network.addItem(f"{entry.title}", entry.name)
+            if entry.task == "classification":
+                self.network.addItem(f"{entry.title}", entry.name)
         self.network.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.dataset = QComboBox(self)
         for info in DATASETS.values():
