@@ -85,8 +85,9 @@ def test_a_reloaded_program_gives_the_same_output_for_any_batch(name: str, tmp_p
     program = torch.export.load(path, extra_files=extra).module()
     with torch.no_grad():
         wanted = network(batch)
-        assert difference(program(batch), wanted) < 1e-5
-        assert difference(program(batch[:1]), wanted[:1]) < 1e-5
+        bound = max(1e-5, 3 * rounding(network, batch))
+        assert difference(program(batch), wanted) < bound
+        assert difference(program(batch[:1]), wanted[:1]) < bound
     assert json.loads(extra["explorer"])["architecture"] == name
 
 
