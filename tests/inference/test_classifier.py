@@ -150,7 +150,7 @@ def test_network_without_weights_says_what_to_use_instead() -> None:
 
 
 def test_unknown_name_is_refused() -> None:
-    with pytest.raises(InputError, match="efficientnet_lite0"):
+    with pytest.raises(InputError, match="did you mean efficientnet_lite"):
         load_classifier("efficientnet_lite")
 
 
