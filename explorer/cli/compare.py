@@ -5,10 +5,9 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from contextlib import redirect_stdout
 from typing import TYPE_CHECKING
 
-from explorer.cli.console import add_settings, read_input, read_settings, write
+from explorer.cli.console import NAMES, add_settings, read_network, write
 from explorer.errors import InputError
 
 if TYPE_CHECKING:
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
 def add(commands: Commands) -> None:
     """Adds `compare`."""
     command = commands.add_parser("compare", help="two networks side by side: what is changed, added, removed")
-    command.add_argument("a", metavar="NAME", help="resnet50, torchvision:resnet50, timm:resnet50, file.py:callable")
+    command.add_argument("a", metavar="NAME", help=NAMES)
     command.add_argument("b", metavar="NAME", help="the network to compare it with")
     command.add_argument("--input", metavar="C,H,W", help="size of the input of both; default: each network's own")
     add_settings(command, "builder option of the first, num_classes=10 for instance", "--set-a", "settings_a")
@@ -30,12 +29,9 @@ def add(commands: Commands) -> None:
 def _compare(arguments: argparse.Namespace) -> int:
     from explorer.inspection.comparison import report as diff_report
     from explorer.inspection.comparison.diff import diff
-    from explorer.inspection.portrait import portray
 
-    input = None if arguments.input is None else read_input(arguments.input)
-    with redirect_stdout(sys.stderr):  # what a user's own file prints is no part of the document
-        a = portray(arguments.a, input, read_settings(arguments.settings_a, "--set-a"))
-        b = portray(arguments.b, input, read_settings(arguments.settings_b, "--set-b"))
+    a = read_network(arguments.a, arguments.input, arguments.settings_a, "--set-a")
+    b = read_network(arguments.b, arguments.input, arguments.settings_b, "--set-b")
     difference = diff(a.anatomy, b.anatomy)
     if arguments.json:
         write(json.dumps(diff_report.document(a, b, difference), ensure_ascii=False))

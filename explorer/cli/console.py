@@ -5,13 +5,20 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterable
+from contextlib import redirect_stdout
 from typing import TYPE_CHECKING
 
 from explorer.errors import InputError
 
 if TYPE_CHECKING:
+    from explorer.inspection.portrait import Portrait
+
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
     """Where each command adds its own parser."""
+
+
+NAMES = "resnet50, torchvision:resnet50, timm:resnet50, file.py:callable"
+"""How a network is named."""
 
 
 def say(text: str) -> None:
@@ -22,6 +29,32 @@ def say(text: str) -> None:
 def write(text: str) -> None:
     """Writes text to stdout, with a line break at its end."""
     sys.stdout.write(text if text.endswith("\n") else text + "\n")
+
+
+def add_network(command: argparse.ArgumentParser) -> None:
+    """Adds NAME, `--input` and `--set`, which `read_network` reads."""
+    command.add_argument("name", metavar="NAME", help=NAMES)
+    command.add_argument("--input", metavar="C,H,W", help="size of the input; default: the network's own")
+    add_settings(command, "builder option, num_classes=10 for instance")
+
+
+def read_network(name: str, input: str | None, settings: Iterable[str], option: str = "--set") -> Portrait:
+    """Returns the network that a command line names, inspected.
+
+    Args:
+        name: of the registry, or `file.py:callable`; what such a file prints goes to stderr.
+        input: given with `--input`; None for the network's own.
+        settings: given with `--set`, or what takes its place.
+        option: what takes its place.
+
+    Raises:
+        InputError: one of these cannot be used.
+    """
+    from explorer.inspection.portrait import portray
+
+    size, chosen = None if input is None else read_input(input), read_settings(settings, option)
+    with redirect_stdout(sys.stderr):
+        return portray(name, size, chosen)
 
 
 def add_settings(

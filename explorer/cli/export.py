@@ -10,7 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from explorer.cli.console import add_settings, read_input, read_settings, say
+from explorer.cli.console import add_settings, read_network, say
 from explorer.errors import InputError
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from explorer.cli.console import Commands
     from explorer.inspection.anatomy import Shape
+    from explorer.inspection.portrait import Portrait
 
 SEED = 0
 """Of fresh weights, so that the same command makes the same file."""
@@ -53,17 +54,15 @@ def _export(arguments: argparse.Namespace) -> int:
 
     ending(arguments.output, FORMATS)
     check_place(arguments.output)
-    input = None if arguments.input is None else read_input(arguments.input)
-    settings = read_settings(arguments.settings)
     with redirect_stdout(sys.stderr):  # where a user's own file may print
         if _is_run(arguments.name):
-            if input is not None or settings:
+            if arguments.input is not None or arguments.settings:
                 raise InputError(
                     f"{arguments.name} was trained with its own input and options: leave out --input, --set"
                 )
             subject = _trained(arguments.name)
         else:
-            subject = _named(arguments.name, input, settings)
+            subject = _named(read_network(arguments.name, arguments.input, arguments.settings))
         exported = write_network(subject.network, subject.shapes, arguments.output, subject.description, arguments.name)
     batches = "" if exported.any_batch else ", for one image at a time"
     say(f"{exported.path} written{batches}: {subject.weights}")
@@ -98,18 +97,16 @@ def _trained(model: str) -> _Subject:
     )
 
 
-def _named(name: str, input: tuple[int, int, int] | None, settings: dict[str, str]) -> _Subject:
+def _named(portrait: Portrait) -> _Subject:
     import torch
 
     from explorer.architectures.registry import build
     from explorer.inference.pretrained import PRETRAINED
-    from explorer.inspection.portrait import portray
 
-    portrait = portray(name, input, settings)
     if portrait.failure_text:
         raise InputError(portrait.failure_text)
-    if name in PRETRAINED and portrait.canonical:
-        subject = _trained(name)
+    if portrait.entry.name in PRETRAINED and portrait.canonical:
+        subject = _trained(portrait.entry.name)
         return subject._replace(description=subject.description | {"weights": "pretrained"})
     torch.manual_seed(SEED)
     network = build(portrait.entry, portrait.input, device="cpu", **dict(portrait.chosen))

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import sys
-from contextlib import redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from explorer.cli.console import add_settings, read_input, read_settings, say
+from explorer.cli.console import add_network, read_network, say
 from explorer.errors import InputError
 
 if TYPE_CHECKING:
@@ -18,10 +16,8 @@ if TYPE_CHECKING:
 def add(commands: Commands) -> None:
     """Adds `graph`."""
     command = commands.add_parser("graph", help="picture of a network with a tensor's shape on every line")
-    command.add_argument("name", metavar="NAME", help="resnet50, torchvision:resnet50, timm:resnet50, file.py:callable")
+    add_network(command)
     command.add_argument("--output", metavar="FILE", required=True, type=Path, help="ends in .svg, .png, .dot or .json")
-    command.add_argument("--input", metavar="C,H,W", help="size of the input; default: the network's own")
-    add_settings(command, "builder option, num_classes=10 for instance")
     groups = command.add_mutually_exclusive_group()
     groups.add_argument(
         "--depth", metavar="N", type=int, help="open N levels of groups; default: as the window shows the network"
@@ -34,16 +30,13 @@ def add(commands: Commands) -> None:
 def _graph(arguments: argparse.Namespace) -> int:
     from explorer.inspection.graph.export import FORMATS, groups_to_depth, write_graph
     from explorer.inspection.graph.layout import Flow
-    from explorer.inspection.portrait import portray
     from explorer.inspection.saving import check_place, ending
 
     ending(arguments.output, FORMATS)
     check_place(arguments.output)
     if arguments.depth is not None and arguments.depth < 0:
         raise InputError(f"--depth takes a whole number from 0, not {arguments.depth}")
-    input = None if arguments.input is None else read_input(arguments.input)
-    with redirect_stdout(sys.stderr):  # where a user's own file may print
-        portrait = portray(arguments.name, input, read_settings(arguments.settings))
+    portrait = read_network(arguments.name, arguments.input, arguments.settings)
     depth = len(portrait.anatomy.groups) if arguments.full else arguments.depth
     note = write_graph(portrait, arguments.output, groups_to_depth(portrait.anatomy, depth), Flow(arguments.flow))
     say(f"{arguments.output} written{note and f', {note}'}")

@@ -8,7 +8,7 @@ import sys
 from contextlib import redirect_stdout
 from typing import TYPE_CHECKING, get_args
 
-from explorer.cli.console import add_settings, read_input, read_settings, write
+from explorer.cli.console import add_network, read_network, write
 from explorer.errors import InputError
 from explorer.inspection.memory import Optimiser, Precision, TrainingSetup
 
@@ -19,9 +19,7 @@ if TYPE_CHECKING:
 def add(commands: Commands) -> None:
     """Adds `show`."""
     command = commands.add_parser("show", help="layer table of a network, with parameters and MACs")
-    command.add_argument("name", metavar="NAME", help="resnet50, torchvision:resnet50, timm:resnet50, file.py:callable")
-    command.add_argument("--input", metavar="C,H,W", help="size of the input; default: the network's own")
-    add_settings(command, "builder option, num_classes=10 for instance")
+    add_network(command)
     form = command.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_const", const="json", dest="form")
     form.add_argument("--csv", action="store_const", const="csv", dest="form")
@@ -37,14 +35,11 @@ def add(commands: Commands) -> None:
 
 def _show(arguments: argparse.Namespace) -> int:
     from explorer.inspection import report
-    from explorer.inspection.portrait import portray
 
     setup = None
     if arguments.train_step:
         setup = TrainingSetup(arguments.batch_size, arguments.optimiser, arguments.precision)
-    input = None if arguments.input is None else read_input(arguments.input)
-    with redirect_stdout(sys.stderr):  # what a user's own file prints is no part of the document
-        portrait = portray(arguments.name, input, read_settings(arguments.settings))
+    portrait = read_network(arguments.name, arguments.input, arguments.settings)
     if arguments.form == "json":
         with redirect_stdout(sys.stderr):  # the network is built once more, for its memory in training
             document = report.document(portrait, setup)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from explorer.errors import InputError
 from explorer.inspection.anatomy import Shape
-from explorer.inspection.saving import check_place, ending, write_whole
+from explorer.inspection.saving import check_place, ending, save
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -57,16 +57,16 @@ def write_network(
     network.eval().requires_grad_(False)
     text = json.dumps(description, ensure_ascii=False)
     if form == "safetensors":
-        write_whole(path, lambda target: _write_safetensors(network, target, text))
+        save(path, lambda target: _write_safetensors(network, target, text))
         return Exported(str(path), True)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of torch about itself
         try:
             program, any_batch = _trace(network, shapes)
             if form == "pt2":
-                write_whole(path, lambda target: _write_pt2(program, target, text))
+                save(path, lambda target: _write_pt2(program, target, text))
             else:
-                write_whole(path, lambda target: _write_onnx(program, any_batch, target, text))
+                save(path, lambda target: _write_onnx(program, any_batch, target, text))
         except InputError:
             raise
         except Exception as error:  # whatever torch cannot do with a network

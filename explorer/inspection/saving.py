@@ -1,14 +1,14 @@
-"""Writes a file so that it is there whole or not at all."""
+"""Files that a user asks for: where they may lie, and what is said when they cannot."""
 
 from __future__ import annotations
 
 import os
 import tempfile
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from pathlib import Path
 
 from explorer.errors import InputError
+from explorer.whole_file import write_whole
 
 
 def ending(path: Path, known: Iterable[str]) -> str:
@@ -42,8 +42,8 @@ def check_place(path: Path) -> None:
         raise _unwritable(path, error) from None
 
 
-def write_whole(path: Path, write: Callable[[Path], object]) -> None:
-    """Lets `write` fill a file beside the one that is wanted, then renames it into place.
+def save(path: Path, write: Callable[[Path], object]) -> None:
+    """Lets `write` fill a file that is there whole or not at all.
 
     Args:
         path: the file, which is replaced if it is there.
@@ -53,20 +53,10 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
         InputError: the folder is not there, is full or cannot be written.
     """
     check_place(path)
-    partial = partial_path(path, os.getpid())
     try:
-        partial.touch()
-        mode = partial.stat().st_mode
-        write(partial)
-        partial.chmod(mode)  # what users' files have: some libraries write for the owner alone
-        with partial.open("rb+") as file:
-            os.fsync(file.fileno())
-        os.replace(partial, path)
+        write_whole(path, partial_path(path, os.getpid()), write)
     except OSError as error:
         raise _unwritable(path, error) from None
-    finally:
-        with suppress(OSError):
-            partial.unlink()
 
 
 def partial_path(path: Path, process: int) -> Path:

@@ -7,7 +7,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -18,6 +18,7 @@ from explorer.tasks.weights_file import ModelSpec, save_weights
 from explorer.training.errors import TrainingError
 from explorer.training.events import Epoch, Event, Finished, Started, Steps, from_document, to_document
 from explorer.training.recipe import Recipe, load_recipe
+from explorer.whole_file import write_whole
 
 RECIPE, METRICS, LAST, BEST = "recipe.toml", "metrics.jsonl", "last.ckpt", "best.safetensors"
 
@@ -144,22 +145,16 @@ class RunFolder:
         return load_recipe(self.path / RECIPE)
 
     def _replace(self, name: str, write: Callable[[Path], object]) -> None:
-        """Writes a file under another name, makes sure it is on the disk, and renames it into place.
+        """Writes a file whole or not at all.
 
         Raises:
             TrainingError: it cannot be written; the file is what it was before.
         """
         target, partial = self.path / name, self.path / f"{name}.part"
         try:
-            write(partial)
-            with partial.open("rb+") as file:
-                os.fsync(file.fileno())
-            os.replace(partial, target)
+            write_whole(target, partial, write)
         except Exception as error:  # torch and safetensors have exceptions of their own for a full disk
             raise _unwritable(target, error) from error
-        finally:
-            with suppress(OSError):
-                partial.unlink()
 
     def save_checkpoint(self, state: dict[str, Any]) -> None:
         """Writes `last.ckpt`, from which the run can be resumed."""

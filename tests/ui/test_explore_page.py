@@ -48,7 +48,7 @@ def test_the_first_network_shows_its_card_totals_and_layers(page: ExplorePage) -
     assert "✔ published 61,706" in page.header.figures[0].text()
     assert "✔ published 416,520" in page.header.figures[1].text()
     assert page.table.model.rowCount() == 12
-    assert "61,706 parameters" in page.table.totals.text()
+    assert "61,706 parameters" in page.table.note.text()
 
 
 def test_clicking_another_network_in_the_list_shows_it(page: ExplorePage, qtbot: QtBot) -> None:
@@ -62,7 +62,7 @@ def test_clicking_another_network_in_the_list_shows_it(page: ExplorePage, qtbot:
     qtbot.mouseClick(page.list.tree.viewport(), Qt.MouseButton.LeftButton, pos=page.list.tree.visualRect(row).center())
     qtbot.waitUntil(lambda: shown(page, "alexnet"), timeout=WAIT)
     assert page.header.input.value() == (3, 227, 227)
-    assert "60,965,224" in page.table.totals.text()
+    assert "60,965,224" in page.table.note.text()
 
 
 def test_a_search_keeps_what_holds_every_word_and_down_leads_into_the_list(page: ExplorePage, qtbot: QtBot) -> None:
@@ -86,7 +86,7 @@ def test_the_libraries_join_the_list_once_torch_is_there(page: ExplorePage, qtbo
 def test_a_library_network_can_be_shown(page: ExplorePage, qtbot: QtBot) -> None:
     page.open("torchvision:squeezenet1_1")
     qtbot.waitUntil(lambda: shown(page, "torchvision:squeezenet1_1"), timeout=WAIT)
-    assert "1,235,496 parameters" in page.table.totals.text()
+    assert "1,235,496 parameters" in page.table.note.text()
 
 
 def test_a_row_selects_its_node_and_a_node_its_row(page: ExplorePage, qtbot: QtBot) -> None:
@@ -140,12 +140,12 @@ def test_another_input_size_and_number_of_classes_update_everything(page: Explor
     page.header.input.boxes[1].setValue(28)
     page.header.input.boxes[2].setValue(28)
     qtbot.waitUntil(lambda: page.portrait is not None and page.portrait.input == (1, 28, 28), timeout=WAIT)
-    qtbot.waitUntil(lambda: "44,426" in page.table.totals.text(), timeout=WAIT)
+    qtbot.waitUntil(lambda: "44,426" in page.table.note.text(), timeout=WAIT)
     assert "published" not in page.header.figures[0].text(), "published numbers hold for 32×32 alone"
     page.header.editors["num_classes"].field.setValue(5)  # type: ignore[attr-defined]
-    qtbot.waitUntil(lambda: f"{44_426 - 425:,}" in page.table.totals.text(), timeout=WAIT)
+    qtbot.waitUntil(lambda: f"{44_426 - 425:,}" in page.table.note.text(), timeout=WAIT)
     qtbot.mouseClick(page.header.reset, Qt.MouseButton.LeftButton)
-    qtbot.waitUntil(lambda: "61,706" in page.table.totals.text(), timeout=WAIT)
+    qtbot.waitUntil(lambda: "61,706" in page.table.note.text(), timeout=WAIT)
     assert page.header.editors["num_classes"].value() == 10
 
 
@@ -172,7 +172,7 @@ def test_the_table_sorts_by_number_filters_and_copies(page: ExplorePage, qtbot: 
     table.view.sortByColumn(Col.INDEX, Qt.SortOrder.AscendingOrder)
     qtbot.keyClicks(table.search, "conv")
     qtbot.waitUntil(lambda: table.model.rowCount() == 2, timeout=2000)
-    assert "2 of 12 layers" in table.totals.text()
+    assert "2 of 12 layers" in table.note.text()
     table.view.selectAll()
     table.copy.trigger()
     lines = QGuiApplication.clipboard().text().splitlines()

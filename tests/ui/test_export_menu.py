@@ -193,3 +193,11 @@ def test_the_menu_opens_from_the_keyboard(page: ExplorePage, qtbot: QtBot) -> No
 )
 def test_suggested_names_are_file_names(name: str, stem: str) -> None:
     assert file_stem(name) == stem
+
+
+def test_the_canvas_saves_its_picture_the_same_way(page: ExplorePage, qtbot: QtBot, tmp_path: Path) -> None:
+    page.flow.save_wanted.emit()
+    dialog = answer(page, qtbot, tmp_path / "seen.png")
+    assert dialog.nameFilters() == ["SVG (*.svg)", "PNG (*.png)"]
+    qtbot.waitUntil((tmp_path / "seen.png").is_file, timeout=WAIT)
+    assert (tmp_path / "seen.png").read_bytes().startswith(b"\x89PNG")

@@ -13,18 +13,16 @@ from explorer.errors import InputError
 from explorer.inspection.anatomy import INPUT, Anatomy, Layer, Shape, shape_text
 from explorer.inspection.graph.dot import to_dot
 from explorer.inspection.graph.layout import Flow, arrange
-from explorer.inspection.graph.outline import Edge, Node, Outline, fold
+from explorer.inspection.graph.outline import OPEN_LAYERS, Edge, Node, Outline, fold
 from explorer.inspection.graph.svg import FAMILY, LETTERING, MARGIN, to_svg
 from explorer.inspection.portrait import Portrait
-from explorer.inspection.saving import check_place, ending, write_whole
+from explorer.inspection.saving import check_place, ending, save
 
 FORMATS = ("svg", "png", "dot", "json")
 """Endings of the files that `write_graph` makes."""
 PNG_SCALE = 2.0
 PNG_SIDE = 16_000
 """Pixels a side at most; what is larger is drawn smaller. Viewers and printers refuse pictures from 2¹⁴ or 2¹⁵ on."""
-OPEN_LAYERS = 30
-"""A network of at most so many layers is shown with all its groups open."""
 
 
 def groups_to_depth(anatomy: Anatomy, depth: int | None = None) -> frozenset[str]:
@@ -88,7 +86,7 @@ def write_graph(
             data = to_png(svg, zoom)
             if zoom < 1:
                 note = f"drawn at {zoom:.0%} to stay within {PNG_SIDE:,} pixels: open fewer groups, or write an .svg"
-    write_whole(path, lambda target: target.write_bytes(data))
+    save(path, lambda target: target.write_bytes(data))
     return note
 
 

@@ -12,6 +12,9 @@ from explorer.inspection.notation import Kind, count_text, hyperparameter_text, 
 INPUT_KEY = "input"
 FAILURE_KEY = "failure"
 
+OPEN_LAYERS = 30
+"""A network of at most so many layers is shown with all its groups open."""
+
 
 def layer_key(index: int) -> str:
     """Returns the key of the node that stands for a layer."""

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QAbstractTableModel, QEvent, QModelIndex, QPersistentModelIndex, Qt, QTimer
-from PySide6.QtGui import QAction, QBrush, QColor, QGuiApplication, QKeySequence
+from PySide6.QtCore import QEvent, QModelIndex, QPersistentModelIndex, Qt
+from PySide6.QtGui import QBrush, QColor
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QCheckBox,
-    QHBoxLayout,
-    QLabel,
-    QLineEdit,
-    QTableView,
-    QVBoxLayout,
     QWidget,
 )
 
@@ -19,6 +14,7 @@ from explorer.inspection.comparison.diff import Change, Match
 from explorer.inspection.comparison.report import HEADER, LEFT, Row
 from explorer.inspection.comparison.stages import Stage
 from explorer.ui.theme import is_dark
+from explorer.ui.widgets.filtered_table import FilteredTable, TextModel
 
 Index = QModelIndex | QPersistentModelIndex
 
@@ -40,11 +36,11 @@ _RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
 _CENTRE = Qt.AlignmentFlag.AlignCenter
 
 
-class DiffModel(QAbstractTableModel):
+class DiffModel(TextModel):
     """Matches as rows; filters itself, since a proxy would ask for every cell."""
 
-    def __init__(self, parent: QWidget) -> None:
-        super().__init__(parent)
+    def __init__(self) -> None:
+        super().__init__()
         self._matches: tuple[Match, ...] = ()
         self._rows: tuple[Row, ...] = ()
         self._titles = ("", "")
@@ -149,54 +145,19 @@ class DiffModel(QAbstractTableModel):
         return None
 
 
-class DiffTable(QWidget):
+class DiffTable(FilteredTable):
     """The table, and below it what narrows it down."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self.model = DiffModel(self)
-        self.view = QTableView(self)
-        self.view.setModel(self.model)
-        self.view.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
-        self.view.setWordWrap(False)
-        self.view.setShowGrid(False)
-        self.view.verticalHeader().hide()
-        self.view.verticalHeader().setDefaultSectionSize(self.fontMetrics().height() + 6)
-        self.view.horizontalHeader().setHighlightSections(False)
+        self.model = DiffModel()
+        super().__init__(self.model, "Layers of both networks", parent)
+        self.model.setParent(self)
         self.view.horizontalHeader().setStretchLastSection(True)
-        self.view.setTabKeyNavigation(False)
         self.view.setTextElideMode(Qt.TextElideMode.ElideMiddle)
-        self.view.setAccessibleName("Layers of both networks")
-        self.search = QLineEdit(self)
-        self.search.setPlaceholderText("Filter layers…")
-        self.search.setClearButtonEnabled(True)
-        self.search.setAccessibleName("Filter layers")
-        self.search.setMaximumWidth(260)
         self.differences_only = QCheckBox("&Differences only", self)
         self.differences_only.setChecked(True)
-        self.note = QLabel(self)
-        self.note.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        foot = QHBoxLayout()
-        foot.addWidget(self.search)
-        foot.addWidget(self.differences_only)
-        foot.addStretch(1)
-        foot.addWidget(self.note)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(self.view, 1)
-        layout.addLayout(foot)
-        self._typing = QTimer(self)
-        self._typing.setSingleShot(True)
-        self._typing.setInterval(120)
-        self._typing.timeout.connect(self._narrow)
-        self.search.textChanged.connect(self._typing.start)
+        self.foot.insertWidget(1, self.differences_only)
         self.differences_only.toggled.connect(self._narrow)
-        self.copy = QAction("Copy rows", self)
-        self.copy.setShortcut(QKeySequence.StandardKey.Copy)
-        self.copy.setShortcutContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
-        self.copy.triggered.connect(self._copy)
-        self.view.addAction(self.copy)
-        self.view.setContextMenuPolicy(Qt.ContextMenuPolicy.ActionsContextMenu)
 
     def set_matches(self, matches: tuple[Match, ...], rows: tuple[Row, ...], titles: tuple[str, str]) -> None:
         """Shows another comparison."""
@@ -229,11 +190,6 @@ class DiffTable(QWidget):
     def _show_note(self) -> None:
         shown, total = self.model.rowCount(), self.model.total
         self.note.setText(f"{shown:,} of {total:,} layers" if total else "")
-
-    def _copy(self) -> None:
-        rows = sorted(index.row() for index in self.view.selectionModel().selectedRows())
-        lines = (self.model.headers(), *(self.model.texts(row) for row in rows))
-        QGuiApplication.clipboard().setText("\n".join("\t".join(line) for line in lines) + "\n")
 
     def changeEvent(self, event: QEvent) -> None:
         super().changeEvent(event)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QAction, QGuiApplication, QKeySequence, QStandardItem, QStandardItemModel
+from PySide6.QtGui import QStandardItem, QStandardItemModel
 from PySide6.QtWidgets import QAbstractItemView, QGridLayout, QHeaderView, QLabel, QTableView, QWidget
 
 from explorer.inspection.comparison.diff import Diff
 from explorer.inspection.comparison.report import counts_text, signed, stage_name, stage_text, totals
 from explorer.inspection.comparison.stages import Stage
 from explorer.ui.numbers import short_bytes
+from explorer.ui.widgets.filtered_table import copy_action, copy_lines, make_plain, selected_rows
 from explorer.ui.widgets.labels import ElidedLabel
 from explorer.ui.widgets.named import named
 
@@ -71,23 +72,13 @@ class StageTable(QTableView):
         self._items = QStandardItemModel(self)
         self._stages: list[Stage] = []
         self.setModel(self._items)
-        self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+        make_plain(self)
         self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
-        self.setShowGrid(False)
-        self.setWordWrap(False)
-        self.setTabKeyNavigation(False)
         self.setAlternatingRowColors(True)
-        self.verticalHeader().hide()
-        self.verticalHeader().setDefaultSectionSize(self.fontMetrics().height() + 6)
-        self.horizontalHeader().setHighlightSections(False)
         self.setAccessibleName("Parts that differ")
         self.setToolTip("Select a part to see its layers")
-        self.copy = QAction("Copy rows", self)
-        self.copy.setShortcut(QKeySequence.StandardKey.Copy)
-        self.copy.setShortcutContext(Qt.ShortcutContext.WidgetShortcut)
+        self.copy = copy_action(self)
         self.copy.triggered.connect(self._copy)
-        self.addAction(self.copy)
-        self.setContextMenuPolicy(Qt.ContextMenuPolicy.ActionsContextMenu)
         self.selectionModel().selectionChanged.connect(self._row_selected)
 
     def show_diff(self, diff: Diff) -> None:
@@ -125,10 +116,9 @@ class StageTable(QTableView):
             self.wanted.emit(self._stages[rows[0].row()])
 
     def _copy(self) -> None:
-        rows = sorted(index.row() for index in self.selectionModel().selectedRows())
-        lines: list[tuple[str, ...]] = [self.HEADERS]
-        lines += [tuple(self._items.item(row, column).text() for column in range(len(self.HEADERS))) for row in rows]
-        QGuiApplication.clipboard().setText("\n".join("\t".join(line) for line in lines) + "\n")
+        columns = range(len(self.HEADERS))
+        rows = [[self._items.item(row, column).text() for column in columns] for row in selected_rows(self)]
+        copy_lines([self.HEADERS, *rows])
 
 
 def _signed_bytes(number: int) -> str:

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from html import escape
+from typing import TYPE_CHECKING
 
 from PySide6.QtWidgets import QTextBrowser, QVBoxLayout, QWidget
 
 from explorer.architectures.registry import Entry
 from explorer.inspection.anatomy import Layer, ReceptiveField
-from explorer.inspection.count_arithmetic import explain_counts
 from explorer.inspection.portrait import Portrait
 from explorer.inspection.report import value_text
-from explorer.inspection.shape_arithmetic import Formula, explain_shape
 from explorer.ui.explore.input_patch import InputPatch
 from explorer.ui.numbers import short_bytes
+
+if TYPE_CHECKING:
+    from explorer.inspection.shape_arithmetic import Formula
 
 
 class Details(QWidget):
@@ -66,6 +68,9 @@ class Details(QWidget):
 
     def show_layer(self, layer: Layer, portrait: Portrait) -> None:
         """Shows everything that is known of one layer."""
+        from explorer.inspection.count_arithmetic import explain_counts  # late: nothing is selected at first
+        from explorer.inspection.shape_arithmetic import explain_shape
+
         anatomy = portrait.anatomy
         rows = [("Type", layer.type), ("Place", f"{layer.index + 1:,} of {len(anatomy.layers):,}")]
         if layer.group:

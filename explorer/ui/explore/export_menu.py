@@ -14,12 +14,10 @@ from PySide6.QtGui import QAction, QGuiApplication
 from PySide6.QtWidgets import QFileDialog, QMenu, QPushButton, QWidget
 
 from explorer.errors import InputError
-from explorer.inspection.graph.export import write_graph
 from explorer.inspection.graph.layout import Flow
-from explorer.inspection.latex import to_latex
 from explorer.inspection.portrait import Portrait
 from explorer.inspection.report import document, to_csv, to_markdown
-from explorer.inspection.saving import ending, write_whole
+from explorer.inspection.saving import ending, save
 from explorer.ui.background import Answer, Background
 from explorer.ui.explore.network_process import NetworkProcess
 
@@ -29,11 +27,18 @@ if TYPE_CHECKING:
 FOLDER = "export/folder"
 """Where the settings keep the folder of the last export."""
 
+
+def _latex(portrait: Portrait) -> str:
+    from explorer.inspection.latex import to_latex
+
+    return to_latex(portrait.anatomy)
+
+
 _TABLES: dict[str, Callable[[Portrait], str]] = {
     "csv": lambda portrait: to_csv(portrait.anatomy),
     "md": lambda portrait: to_markdown(portrait.anatomy),
     "json": lambda portrait: json.dumps(document(portrait), ensure_ascii=False) + "\n",
-    "tex": lambda portrait: to_latex(portrait.anatomy),
+    "tex": _latex,
 }
 """The layer table in each format, by a file's ending."""
 
@@ -69,6 +74,7 @@ _CHOICES: dict[str, tuple[_Choice, ...]] = {
     ),
 }
 
+_PICTURE = _Choice("graph", "svg", "", "SVG (*.svg);;PNG (*.png)")
 _SUFFIXES = {choices[0].what: tuple(choice.suffix for choice in choices) for choices in _CHOICES.values()}
 
 
@@ -133,6 +139,12 @@ class ExportMenu(QPushButton):
             self._background.ask(_write_graph, portrait, path, self._flow.opened, self._flow.direction)
         else:
             self._network.start(portrait, path)
+
+    @Slot()
+    def ask_for_graph(self) -> None:
+        """Lets the user name a file for the picture of the graph."""
+        if self._portrait is not None:
+            self._ask_where(_PICTURE, self._portrait)
 
     @Slot()
     def _refresh(self) -> None:
@@ -211,10 +223,12 @@ def _table_text(portrait: Portrait, suffix: str) -> _Copied:
 
 def _write_table(portrait: Portrait, path: Path, suffix: str) -> str:
     text = _TABLES[suffix](portrait)
-    write_whole(path, lambda target: target.write_text(text, encoding="utf-8", newline="\n"))
+    save(path, lambda target: target.write_text(text, encoding="utf-8", newline="\n"))
     return f"{path} written"
 
 
 def _write_graph(portrait: Portrait, path: Path, opened: frozenset[str], direction: Flow) -> str:
+    from explorer.inspection.graph.export import write_graph
+
     note = write_graph(portrait, path, opened, direction)
     return f"{path} written{note and f', {note}'}"

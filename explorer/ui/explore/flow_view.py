@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from PySide6.QtCore import QBuffer, QIODevice, QPoint, QPointF, QRectF, Qt, Signal
+from PySide6.QtCore import QPoint, QPointF, QRectF, Qt, Signal
 from PySide6.QtGui import QImage, QKeyEvent, QKeySequence, QMouseEvent, QPainter, QResizeEvent, QWheelEvent
-from PySide6.QtSvg import QSvgGenerator
 from PySide6.QtWidgets import QApplication, QFrame, QGraphicsScene, QGraphicsView, QWidget
 
 from explorer.ui.explore.flow_items import FlowItem
@@ -146,28 +145,6 @@ class FlowView(QGraphicsView):
         self.scene().render(painter, QRectF(image.rect()), self._content)
         painter.end()
         return image
-
-    def svg(self) -> bytes:
-        """The whole picture as an SVG file."""
-        buffer = QBuffer()
-        buffer.open(QIODevice.OpenModeFlag.WriteOnly)
-        generator = QSvgGenerator()
-        generator.setOutputDevice(buffer)
-        generator.setSize(self._content.size().toSize())
-        frame = QRectF(0.0, 0.0, self._content.width(), self._content.height())
-        generator.setViewBox(frame)
-        painter = QPainter(generator)
-        painter.fillRect(frame, self.backgroundBrush())
-        self.scene().render(painter, frame, self._content)
-        painter.end()
-        return bytes(buffer.data().data())
-
-    def png(self) -> bytes:
-        """The whole picture as a PNG file."""
-        buffer = QBuffer()
-        buffer.open(QIODevice.OpenModeFlag.WriteOnly)
-        self.image().save(buffer, "PNG")  # type: ignore[call-overload]  # the stubs want bytes, PySide6 wants text
-        return bytes(buffer.data().data())
 
     # -- mouse and keyboard ----------------------------------------------------------------------------------------
 

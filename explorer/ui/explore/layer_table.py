@@ -6,21 +6,19 @@ import math
 from enum import IntEnum
 
 from PySide6.QtCore import (
-    QAbstractTableModel,
     QItemSelectionModel,
     QModelIndex,
     QPersistentModelIndex,
     Qt,
-    QTimer,
     Signal,
 )
-from PySide6.QtGui import QAction, QGuiApplication, QKeySequence
-from PySide6.QtWidgets import QAbstractItemView, QHBoxLayout, QLabel, QLineEdit, QTableView, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QAbstractItemView, QWidget
 
 from explorer.inspection.anatomy import Anatomy, Layer
 from explorer.inspection.notation import count_text, hyperparameter_text
 from explorer.inspection.report import field_text, settings_text
 from explorer.ui.numbers import short_bytes
+from explorer.ui.widgets.filtered_table import FilteredTable, TextModel
 
 Index = QModelIndex | QPersistentModelIndex
 
@@ -56,11 +54,11 @@ _LEFT = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
 _RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
 
 
-class LayerModel(QAbstractTableModel):
+class LayerModel(TextModel):
     """Layers as rows. It filters and sorts itself: a proxy would ask for every cell, one call each."""
 
-    def __init__(self, parent: QWidget) -> None:
-        super().__init__(parent)
+    def __init__(self) -> None:
+        super().__init__()
         self.layers: tuple[Layer, ...] = ()
         self._texts: list[tuple[str, ...]] = []
         self.shown: list[int] = []
@@ -112,6 +110,10 @@ class LayerModel(QAbstractTableModel):
             Col.FIELD: _extent(layer),
         }
         return (numbers[column], "") if column in numbers else (0, self._texts[index][column].lower())
+
+    def headers(self) -> tuple[str, ...]:
+        """Returns the titles of the columns."""
+        return HEADERS
 
     def texts(self, row: int) -> tuple[str, ...]:
         """Returns a row as it is shown."""
@@ -170,58 +172,23 @@ def _texts(layer: Layer, macs: int) -> tuple[str, ...]:
     )
 
 
-class LayerTable(QWidget):
+class LayerTable(FilteredTable):
     """The table, a filter over it and its totals below it."""
 
     selected = Signal(int)
     """Index of the layer whose row the user made current."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self.model = LayerModel(self)
-        self.view = QTableView(self)
-        self.view.setModel(self.model)
+        self.model = LayerModel()
+        super().__init__(self.model, "Layers", parent)
+        self.model.setParent(self)
         self.view.setSortingEnabled(True)
         self.view.sortByColumn(Col.INDEX, Qt.SortOrder.AscendingOrder)
-        self.view.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.view.setAlternatingRowColors(True)
-        self.view.setWordWrap(False)
-        self.view.setShowGrid(False)
-        self.view.verticalHeader().hide()
-        self.view.verticalHeader().setDefaultSectionSize(self.fontMetrics().height() + 6)
-        self.view.horizontalHeader().setHighlightSections(False)
-        self.view.setTabKeyNavigation(False)
-        self.view.setAccessibleName("Layers")
-        self.search = QLineEdit(self)
-        self.search.setPlaceholderText("Filter layers…")
-        self.search.setClearButtonEnabled(True)
-        self.search.setAccessibleName("Filter layers")
-        self.search.setMaximumWidth(260)
-        self.totals = QLabel(self)
-        self.totals.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        foot = QHBoxLayout()
-        foot.addWidget(self.search)
-        foot.addStretch(1)
-        foot.addWidget(self.totals)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(self.view, 1)
-        layout.addLayout(foot)
-        self._typing = QTimer(self)
-        self._typing.setSingleShot(True)
-        self._typing.setInterval(120)
-        self._typing.timeout.connect(self._apply_filter)
-        self.search.textChanged.connect(self._typing.start)
         self.view.selectionModel().currentRowChanged.connect(self._row_changed)
         self._current = -1
         """Index of the layer whose row is current."""
         self.view.horizontalHeader().sortIndicatorChanged.connect(self._restore_current)
-        self.copy = QAction("Copy rows", self)
-        self.copy.setShortcut(QKeySequence.StandardKey.Copy)
-        self.copy.setShortcutContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
-        self.copy.triggered.connect(self._copy)
-        self.view.addAction(self.copy)
-        self.view.setContextMenuPolicy(Qt.ContextMenuPolicy.ActionsContextMenu)
 
     def set_anatomy(self, anatomy: Anatomy | None) -> None:
         """Shows the layers of another network, or none."""
@@ -237,7 +204,7 @@ class LayerTable(QWidget):
         self._current = index
         if index not in self.model.shown:
             self.search.clear()  # the filter hides what is asked for
-            self._apply_filter()
+            self._narrow()
         self._restore_current()
 
     def _restore_current(self) -> None:
@@ -263,7 +230,7 @@ class LayerTable(QWidget):
             width = max(metrics.horizontalAdvance(longest), metrics.horizontalAdvance(HEADERS[column]) + 14)
             self.view.setColumnWidth(column, min(width, 260) + 18)
 
-    def _apply_filter(self) -> None:
+    def _narrow(self) -> None:
         self.model.search(self.search.text())
         self._restore_current()
         self._show_totals()
@@ -275,15 +242,10 @@ class LayerTable(QWidget):
         params, macs = sum(layer.params for layer in layers), sum(layer.macs for layer in layers)
         memory = sum(layer.activation_bytes for layer in layers)
         totals = f"{count}  ·  {params:,} parameters  ·  {macs:,} MACs  ·  {short_bytes(memory)} activations"
-        self.totals.setText(totals if every else "")
-        self.totals.setToolTip(f"{count_text(params)} parameters, {count_text(macs)} MACs" if every else "")
+        self.note.setText(totals if every else "")
+        self.note.setToolTip(f"{count_text(params)} parameters, {count_text(macs)} MACs" if every else "")
 
     def _row_changed(self, current: Index, previous: Index) -> None:
         if current.isValid():
             self._current = self.model.shown[current.row()]
             self.selected.emit(self._current)
-
-    def _copy(self) -> None:
-        rows = sorted(index.row() for index in self.view.selectionModel().selectedRows())
-        lines = (HEADERS, *(self.model.texts(row) for row in rows))
-        QGuiApplication.clipboard().setText("\n".join("\t".join(line) for line in lines) + "\n")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from PySide6.QtCore import QByteArray, QSettings, Qt, QTimer, Signal
 from PySide6.QtGui import QAction, QKeySequence
@@ -22,7 +22,7 @@ from PySide6.QtWidgets import (
 from explorer.architectures.options import Scalar
 from explorer.architectures.registry import Entry, catalogue, entry, library_entries
 from explorer.errors import InputError
-from explorer.inspection.graph.export import OPEN_LAYERS
+from explorer.inspection.graph.outline import OPEN_LAYERS
 from explorer.inspection.portrait import Portrait, portray
 from explorer.ui.background import Answer, Background, CancelledError
 from explorer.ui.explore.architecture_list import ArchitectureList
@@ -30,11 +30,13 @@ from explorer.ui.explore.details import Details
 from explorer.ui.explore.export_menu import ExportMenu
 from explorer.ui.explore.header import Header
 from explorer.ui.explore.layer_table import LayerTable
-from explorer.ui.explore.memory_dialog import MemoryDialog
 from explorer.ui.explore.shape_flow import ShapeFlow
 from explorer.ui.torch_loading import Engine, load_the_rest, load_torch
 from explorer.ui.widgets.banner import Banner
 from explorer.ui.widgets.waiting import Waiting
+
+if TYPE_CHECKING:
+    from explorer.ui.explore.memory_dialog import MemoryDialog
 
 FIRST = "resnet50"
 LIBRARIES: tuple[Literal["torchvision", "timm"], ...] = ("torchvision", "timm")
@@ -77,7 +79,7 @@ class ExplorePage(QWidget):
         self.flow = ShapeFlow(self)
         self.details = Details(self)
         self.table = LayerTable(self)
-        self.memory = MemoryDialog(self._background, self)
+        self._memory: MemoryDialog | None = None
         self.banner = Banner()
         self.waiting = Waiting()
         self.export = ExportMenu(self.flow, settings, self)
@@ -112,12 +114,12 @@ class ExplorePage(QWidget):
         self.list.chosen.connect(self.open)
         self.list.file_wanted.connect(self.ask_for_file)
         self.header.changed.connect(self._inspect_changed)
-        self.header.memory.clicked.connect(self.memory.show)
-        self.memory.layer_picked.connect(self._layer_picked)
+        self.header.memory.clicked.connect(self._show_memory)
         self.table.selected.connect(self._row_selected)
         self.flow.selected.connect(self._node_selected)
         self.export.said.connect(self.status_changed)
         self.export.failed.connect(self.banner.say)
+        self.flow.save_wanted.connect(self.export.ask_for_graph)
         self.waiting.cancelled.connect(self._cancel)
         self._add_actions()
         for name in ("sides", "upper_and_table", "flow_and_details"):
@@ -131,6 +133,20 @@ class ExplorePage(QWidget):
         search.setShortcutContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
         search.triggered.connect(self._focus_search)
         self.addAction(search)
+
+    @property
+    def memory(self) -> MemoryDialog:
+        """The dialog that tells of memory, made when it is first needed."""
+        if self._memory is None:
+            from explorer.ui.explore.memory_dialog import MemoryDialog
+
+            self._memory = MemoryDialog(self._background, self)
+            self._memory.layer_picked.connect(self._layer_picked)
+            self._memory.set_portrait(self.portrait)
+        return self._memory
+
+    def _show_memory(self) -> None:
+        self.memory.show()
 
     def begin(self, name: str = "") -> None:
         """Fills the list, starts loading torch and shows a first network: the named, the last or ResNet-50."""
@@ -241,7 +257,8 @@ class ExplorePage(QWidget):
         if self.portrait is None:
             return
         self.header.show_portrait(self.portrait)
-        self.memory.set_portrait(self.portrait)
+        if self._memory is not None:
+            self._memory.set_portrait(self.portrait)
         self.export.show_portrait(self.portrait)
         failure = self.portrait.failure_text
         if failure:
@@ -273,7 +290,8 @@ class ExplorePage(QWidget):
             self.table.set_anatomy(None)
             self.flow.set_anatomy(None)
             self.details.clear()
-        self.memory.set_portrait(self.portrait)
+        if self._memory is not None:
+            self._memory.set_portrait(self.portrait)
         self.export.show_portrait(self.portrait)
 
     # -- selection -------------------------------------------------------------------------------------------------

@@ -5,14 +5,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
 from time import perf_counter
 
 from PySide6.QtCore import QEvent, QPointF, QRectF, Qt, QTimer, Signal, Slot
 from PySide6.QtGui import QAction, QContextMenuEvent, QGuiApplication
-from PySide6.QtWidgets import QFileDialog, QGraphicsScene, QMenu, QToolBar, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QGraphicsScene, QMenu, QToolBar, QVBoxLayout, QWidget
 
-from explorer.errors import InputError
 from explorer.inspection.anatomy import Anatomy
 from explorer.inspection.graph.layout import Flow, Lettering, Picture, arrange
 from explorer.inspection.graph.outline import FAILURE_KEY, INPUT_KEY, Node, Outline, fold, layer_key
@@ -52,6 +50,8 @@ class ShapeFlow(QWidget):
 
     selected = Signal(int)
     """Index of the layer that the user chose; not emitted for what `select` chose."""
+    save_wanted = Signal()
+    """The user asks for the picture as a file."""
     drawn = Signal()
     """The picture is now what was asked for."""
 
@@ -228,36 +228,12 @@ class ShapeFlow(QWidget):
         if self._items:
             QGuiApplication.clipboard().setImage(self.view.image())
 
-    @Slot()
-    def ask_where_to_save(self) -> None:
-        """Lets the user name a file for the picture."""
-        name, _ = QFileDialog.getSaveFileName(self, "Save picture", "", "SVG (*.svg);;PNG (*.png)")
-        if name:
-            try:
-                self.save(Path(name))
-            except InputError as error:
-                self.note.show_problem(str(error))
-
-    def save(self, path: Path) -> None:
-        """Writes the picture to a file.
-
-        Raises:
-            InputError: the file's name ends in something else than `.svg` or `.png`, or it cannot be written.
-        """
-        write = {".svg": self.view.svg, ".png": self.view.png}.get(path.suffix.lower())
-        if write is None:
-            raise InputError(f"a picture cannot be saved as {path.name}: choose a name that ends in .svg or .png")
-        try:
-            path.write_bytes(write())
-        except OSError as error:
-            raise InputError(f"{path} cannot be written ({error.strerror}): choose another place") from None
-
     def contextMenuEvent(self, event: QContextMenuEvent) -> None:
         if not self._items:
             return
         menu = QMenu(self)
         menu.addAction("Copy picture", self.copy)
-        menu.addAction("Save picture…", self.ask_where_to_save)
+        menu.addAction("Save picture…").triggered.connect(self.save_wanted)
         menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         menu.popup(event.globalPos())
 
