@@ -6,6 +6,8 @@ Krizhevsky, "One weird trick for parallelizing convolutional neural networks", a
 
 from __future__ import annotations
 
+from collections import OrderedDict
+
 from torch import nn
 from torchvision import models
 
@@ -80,11 +82,7 @@ def alexnet_flowers17(
 
 
 def _network(features: nn.Module, classifier: nn.Module) -> nn.Module:
-    network = nn.Sequential()
-    network.add_module("features", features)
-    network.add_module("flatten", nn.Flatten())
-    network.add_module("classifier", classifier)
-    return network
+    return nn.Sequential(OrderedDict(features=features, flatten=nn.Flatten(), classifier=classifier))
 
 
 def response_normalisation() -> nn.LocalResponseNorm:

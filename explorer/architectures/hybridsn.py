@@ -6,6 +6,8 @@ Classification", IEEE Geoscience and Remote Sensing Letters 17(2), 2020.
 
 from __future__ import annotations
 
+from collections import OrderedDict
+
 from torch import Tensor, nn
 
 from explorer.architectures.options import Classes, Probability
@@ -50,8 +52,4 @@ def hybridsn(
         nn.Dropout(dropout),
         nn.Linear(128, num_classes),
     )
-    network = nn.Sequential()
-    network.add_module("features", features)
-    network.add_module("flatten", nn.Flatten())
-    network.add_module("classifier", classifier)
-    return network
+    return nn.Sequential(OrderedDict(features=features, flatten=nn.Flatten(), classifier=classifier))

@@ -7,6 +7,7 @@ Simonyan and Zisserman, "Very Deep Convolutional Networks for Large-Scale Image 
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from typing import Annotated
 
 from torch import nn
@@ -81,10 +82,7 @@ def vgg16_cifar(
         nn.Dropout(dropout),
         nn.Linear(4096, num_classes),
     )
-    network = nn.Sequential()
-    network.add_module("features", features)
-    network.add_module("flatten", nn.Flatten())
-    network.add_module("classifier", classifier)
+    network = nn.Sequential(OrderedDict(features=features, flatten=nn.Flatten(), classifier=classifier))
     for module in network.modules():
         if isinstance(module, nn.Conv2d | nn.Linear):
             nn.init.kaiming_normal_(module.weight, nonlinearity="relu")

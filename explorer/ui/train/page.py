@@ -10,7 +10,6 @@ from pathlib import Path
 from PySide6.QtCore import QByteArray, QFile, QSettings, Qt, QTimer, Signal
 from PySide6.QtGui import QKeySequence
 from PySide6.QtWidgets import (
-    QGridLayout,
     QHBoxLayout,
     QLabel,
     QMessageBox,
@@ -29,6 +28,7 @@ from explorer.training.run_folder import RunFolder, RunSummary, list_runs
 from explorer.ui.background import Answer, Background
 from explorer.ui.numbers import short_bytes, short_time
 from explorer.ui.train.curves import Curves
+from explorer.ui.train.figures import Figures
 from explorer.ui.train.recipe_form import RecipeForm
 from explorer.ui.train.run_list import RunList
 from explorer.ui.train.trainer import Trainer
@@ -41,16 +41,6 @@ LONGEST_INTERVAL = 1.0
 """Seconds from one frame to the next at most, however much else the window does."""
 SHARE = 0.03
 """Of the time, for the window beside training: the two take turns at the interpreter and share the processor."""
-FIGURES = (
-    ("state", "State"),
-    ("epoch", "Epoch"),
-    ("loss", "Loss"),
-    ("accuracy", "Training"),
-    ("validation", "Validation"),
-    ("best", "Best"),
-    ("speed", "Images/s"),
-    ("left", "Time left"),
-)
 
 
 def _read_run(path: str) -> tuple[Recipe, list[Event]]:
@@ -95,7 +85,7 @@ class TrainPage(QWidget):
         self.title = named(QLabel(self), "title")
         self.subtitle = QLabel(self)
         self.subtitle.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        self.figures = {name: named(QLabel("–", self), "figure") for name, _ in FIGURES}
+        self.figures = Figures(self)
         self._build()
         self._frames = QTimer(self)
         self._frames.setSingleShot(True)
@@ -129,20 +119,13 @@ class TrainPage(QWidget):
         self.left.addWidget(above)
         self.left.addWidget(self.runs)
         self.left.setSizes([480, 240])
-        figures = QGridLayout()
-        figures.setHorizontalSpacing(18)
-        for number, (name, text) in enumerate(FIGURES):
-            label = named(QLabel(text, self), "muted")
-            figures.addWidget(label, 0, number)
-            figures.addWidget(self.figures[name], 1, number)
-            figures.setColumnStretch(number, 1)
         right = QWidget(self)
         rows = QVBoxLayout(right)
         rows.setContentsMargins(4, 0, 0, 0)
         rows.addWidget(self.banner)
         rows.addWidget(self.title)
         rows.addWidget(self.subtitle)
-        rows.addLayout(figures)
+        rows.addWidget(self.figures)
         rows.addWidget(self.curves, 1)
         self.sides = QSplitter(Qt.Orientation.Horizontal, self)
         self.sides.addWidget(self.left)
@@ -286,7 +269,7 @@ class TrainPage(QWidget):
                 self._started = event
                 self._show_started(event)
             elif isinstance(event, Epoch):
-                self._show_epoch(event)
+                self.figures.show_epoch(event)
                 self.runs.model.note_epoch(self._active, event.epoch, event.validation_accuracy)
         self.curves.draw()
         self._show_latest(latest)
@@ -301,14 +284,12 @@ class TrainPage(QWidget):
             self.progress_changed.emit(progress.done / progress.total if progress.total else 0.0)
         if isinstance(steps, Steps) and self._started is not None:
             total = self._started.steps_per_epoch * self._started.epochs
-            self.figures["epoch"].setText(f"{steps.epoch} / {self._started.epochs}")
-            self.figures["loss"].setText(f"{steps.losses[-1]:.4f}")
-            self.figures["speed"].setText(f"{steps.images_per_second:,.0f}")
-            left = short_time(steps.seconds_left)
-            self.figures["left"].setText(left)
+            self.figures.show_steps(steps, self._started.epochs)
             self.progress_changed.emit(steps.step / total)
             place = f"step {steps.step:,} of {total:,}"
-            self.status_changed.emit(f"Training {self._started.architecture}: {place}, {left} left")
+            self.status_changed.emit(
+                f"Training {self._started.architecture}: {place}, {short_time(steps.seconds_left)} left"
+            )
         if isinstance(evaluating, Evaluating):
             self.status_changed.emit(f"Evaluating: {evaluating.done:,} of {evaluating.total:,} images")
         finished = latest.get(Finished)
@@ -329,16 +310,8 @@ class TrainPage(QWidget):
         self.subtitle.setText(f"{started.params:,} parameters   ·   {images}   ·   {started.device_name}{mixed}")
         self.subtitle.setToolTip(started.run)
 
-    def _show_epoch(self, epoch: Epoch) -> None:
-        self.figures["accuracy"].setText(f"{100 * epoch.train_accuracy:.2f} %")
-        self.figures["validation"].setText(f"{100 * epoch.validation_accuracy:.2f} %")
-        if epoch.best:
-            self.figures["best"].setText(f"{100 * epoch.validation_accuracy:.2f} %")
-            self.figures["best"].setToolTip(f"Best validation accuracy, epoch {epoch.epoch}")
-
     def _show_heading(self, recipe: Recipe | None) -> None:
-        for label in self.figures.values():
-            label.setText("–")
+        self.figures.clear()
         name = f"{recipe.architecture.rpartition('/')[2]} on {recipe.dataset}" if recipe else "Train a network"
         self.title.setText(name)
         self.subtitle.setText("" if recipe else "Choose a recipe and press Start; the digits need no download.")
@@ -393,10 +366,7 @@ class TrainPage(QWidget):
         for event in events:
             self.curves.add(event)
             if isinstance(event, Epoch):
-                self._show_epoch(event)
-                self.figures["epoch"].setText(f"{event.epoch} / {recipe.epochs}")
-                self.figures["loss"].setText(f"{event.train_loss:.4f}")
-                self.figures["speed"].setText(f"{event.images_per_second:,.0f}")
+                self.figures.show_last_epoch(event, recipe.epochs)
         self.curves.draw()
         if self.trainer is None:
             finished = any(isinstance(event, Finished) for event in events)
