@@ -7,118 +7,23 @@ the variant `resnet50` on the card `resnet.toml` is the function `resnet50` in `
 from __future__ import annotations
 
 import difflib
-import functools
 import importlib
 import re
-import tomllib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from explorer.architectures.cards import catalogue
+from explorer.architectures.entry import Entry, Figure, Published, Source, Text
 from explorer.architectures.options import Option, Scalar, check_options, options_of
 from explorer.errors import InputError
-from explorer.resources import resource
 
 if TYPE_CHECKING:
     from torch import nn
 
-Source = Literal["explorer", "torchvision", "timm", "file"]
-
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
-
-
-@dataclass(frozen=True, slots=True)
-class Published:
-    """Numbers that others have printed for the canonical input and options."""
-
-    params: int | None
-    macs: int | None
-    """Multiply–accumulate operations, to the digits that the source prints."""
-    source: str
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """A network as the catalogue describes it, without building it."""
-
-    name: str
-    """`resnet50`, `torchvision:resnet50`, `timm:resnet50` or `path/to/file.py:callable`."""
-    source: Source
-    """Which part of the catalogue lists it."""
-    implementation: Source
-    """Whose code builds it."""
-    title: str
-    family: str
-    year: int | None
-    authors: str
-    paper: str
-    link: str
-    task: str
-    input: tuple[int, int, int]
-    """Canonical input: channels, height, width."""
-    mean: tuple[float, ...]
-    """Input normalisation per channel, on the 0–1 scale."""
-    std: tuple[float, ...]
-    published: Published | None
-    idea: str
-    note: str
-    """Where this version departs from the paper, or why numbers differ."""
-
-
-@functools.cache
-def catalogue() -> tuple[Entry, ...]:
-    """Returns the explorer's own entries, oldest first.
-
-    Raises:
-        ValueError: two cards claim the same name.
-    """
-    entries: dict[str, Entry] = {}
-    for path in sorted(resource("cards").glob("*.toml")):
-        for entry in _read_card(path):
-            if entry.name in entries:
-                raise ValueError(f"{path.name} defines {entry.name!r} a second time")
-            entries[entry.name] = entry
-    return tuple(sorted(entries.values(), key=lambda entry: entry.year or 0))
-
-
-def _read_card(path: Path) -> list[Entry]:
-    card = tomllib.loads(path.read_text(encoding="utf-8"))
-    entries = []
-    for name, variant in card["variants"].items():
-        fields = {**card, **variant}
-        published = None
-        if "params" in fields or "macs" in fields:
-            published = Published(fields.get("params"), fields.get("macs"), fields["numbers_from"])
-        entries.append(
-            Entry(
-                name=name,
-                source="explorer",
-                implementation=fields["implementation"],
-                title=fields["title"],
-                family=fields["family"],
-                year=fields["year"],
-                authors=fields["authors"],
-                paper=fields["paper"],
-                link=fields["link"],
-                task=fields["task"],
-                input=tuple(fields["input"]),
-                mean=tuple(fields["mean"]),
-                std=tuple(fields["std"]),
-                published=published,
-                idea=fields["idea"].strip(),
-                note=fields.get("note", "").strip(),
-            )
-        )
-    return entries
-
-
-@functools.cache
-def _families() -> dict[str, str]:
-    """Maps each name of the catalogue to the module that builds it."""
-    cards = sorted(resource("cards").glob("*.toml"))
-    return {name: path.stem for path in cards for name in tomllib.loads(path.read_text(encoding="utf-8"))["variants"]}
 
 
 def library_entries(source: Literal["torchvision", "timm"]) -> tuple[Entry, ...]:
@@ -157,20 +62,7 @@ def _unknown(name: str, names: list[str], prefix: str) -> str:
 
 
 def _library_entry(source: Source, name: str, **fields: Any) -> Entry:
-    values: dict[str, Any] = {
-        "title": name,
-        "family": "",
-        "year": None,
-        "authors": "",
-        "paper": "",
-        "link": "",
-        "task": "classification",
-        "mean": IMAGENET_MEAN,
-        "std": IMAGENET_STD,
-        "published": None,
-        "idea": "",
-        "note": "",
-    }
+    values: dict[str, Any] = {"title": name, "task": "classification", "mean": IMAGENET_MEAN, "std": IMAGENET_STD}
     return Entry(name=f"{source}:{name}", source=source, implementation=source, **(values | fields))
 
 
@@ -185,14 +77,18 @@ def _torchvision_entry(name: str) -> Entry:
     module = models.get_model_builder(name).__module__
     task = next((kind for kind in ("segmentation", "detection", "video", "optical_flow") if kind in module), "")
     side = 520 if task in ("segmentation", "detection") else 224
-    published = None
+    published: tuple[Published, ...] = ()
     if weights is not None:
         side = _crop(weights) or side
-        operations = weights.meta.get("_ops") if task != "optical_flow" else None  # at another size than ours
-        published = Published(
-            weights.meta.get("num_params"),
-            round(operations * 1e9) if operations else None,
-            f"torchvision, {enum.__name__}.{weights.name}",
+        params, operations = weights.meta.get("num_params"), weights.meta.get("_ops")
+        if task == "optical_flow":  # counted at another size than ours
+            operations = None
+        published = (
+            Published(
+                f"torchvision, {enum.__name__}.{weights.name}",
+                Figure(f"{params:,}") if params else None,
+                Figure(f"{operations:.3f} G") if operations else None,
+            ),
         )
     return _library_entry(
         "torchvision", name, task=task or "classification", input=(3, side, side), published=published
@@ -232,14 +128,14 @@ def _file_entry(name: str) -> Entry:
         raise InputError(f"{name}: say which class or function of the file, as {name.rstrip(':')}:NAME")
     if not Path(path).is_file():
         raise InputError(f"{path} is not a file: give the path of a Python file as path/to/file.py:NAME")
-    entry = _library_entry("file", name, title=attribute, input=(3, 224, 224), note=f"From {path}")
-    return Entry(**{**{field: getattr(entry, field) for field in Entry.__slots__}, "name": name})
+    found = _library_entry("file", name, title=attribute, input=(3, 224, 224), note=Text(f"From {path}"))
+    return replace(found, name=name)
 
 
 def _builder(entry: Entry) -> Callable[..., object]:
     """Returns the function or class that builds the entry's network."""
     if entry.source == "explorer":
-        module = importlib.import_module(f"explorer.architectures.{_families()[entry.name]}")
+        module = importlib.import_module(f"explorer.architectures.{entry.file}")
         builder: Callable[..., object] = getattr(module, entry.name)
         return builder
     if entry.source == "file":

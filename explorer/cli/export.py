@@ -75,7 +75,7 @@ def _is_run(name: str) -> bool:
     Raises:
         InputError: it looks like a path at which nothing is.
     """
-    from explorer.architectures.registry import catalogue
+    from explorer.architectures.cards import catalogue
 
     if ".py" in name or name in {entry.name for entry in catalogue()}:
         return False

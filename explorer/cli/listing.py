@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from explorer.cli.console import write
 
 if TYPE_CHECKING:
-    from explorer.architectures.registry import Entry
+    from explorer.architectures.entry import Entry
     from explorer.cli.console import Commands
 
 
@@ -22,7 +22,8 @@ def add(commands: Commands) -> None:
 
 
 def _list(arguments: argparse.Namespace) -> int:
-    from explorer.architectures.registry import catalogue, library_entries
+    from explorer.architectures.cards import catalogue
+    from explorer.architectures.registry import library_entries
 
     entries: list[Entry] = []
     if arguments.source in ("explorer", "all"):
@@ -43,7 +44,6 @@ def _list(arguments: argparse.Namespace) -> int:
 
 
 def _entry_document(entry: Entry) -> dict[str, Any]:
-    published = entry.published
     return {
         "name": entry.name,
         "source": entry.source,
@@ -52,11 +52,15 @@ def _entry_document(entry: Entry) -> dict[str, Any]:
         "family": entry.family,
         "year": entry.year,
         "authors": entry.authors,
+        "venue": entry.venue,
         "paper": entry.paper,
         "link": entry.link,
         "task": entry.task,
         "input": list(entry.input),
         "mean": list(entry.mean),
         "std": list(entry.std),
-        "published": published and {"params": published.params, "macs": published.macs, "source": published.source},
+        "ancestors": list(entry.ancestors),
+        "ideas": list(entry.ideas),
+        "idea": entry.idea.en,
+        "published": entry.published[0].document() if entry.published else None,
     }

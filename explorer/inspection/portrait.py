@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from explorer.architectures.entry import Entry, Published
 from explorer.architectures.options import Option, Scalar, check_options
-from explorer.architectures.registry import Entry, Published, build, entry, options
+from explorer.architectures.registry import build, entry, options
 from explorer.inspection.anatomy import Anatomy, Shape
 
 CLIP = 16
@@ -30,13 +31,16 @@ class Portrait:
     @property
     def canonical(self) -> bool:
         """Whether input and options are those that published numbers hold for."""
-        defaults = {option.name: option.default for option in self.options}
-        return self.input == self.entry.input and all(defaults[name] == value for name, value in self.chosen)
+        return self._holds(self.entry.input, ())
 
     @property
-    def published(self) -> Published | None:
-        """The published numbers, where they hold for this input and these options."""
-        return self.entry.published if self.canonical else None
+    def published(self) -> tuple[Published, ...]:
+        """The published numbers that hold for this input and these options."""
+        return tuple(row for row in self.entry.published if self._holds(row.input or self.entry.input, row.options))
+
+    def _holds(self, input: tuple[int, int, int], options: tuple[tuple[str, Scalar], ...]) -> bool:
+        defaults = {option.name: option.default for option in self.options}
+        return self.input == input and defaults | dict(self.chosen) == defaults | dict(options)
 
     @property
     def failure_text(self) -> str:
@@ -67,11 +71,12 @@ def portray(name: str, input: tuple[int, int, int] | None = None, given: Mapping
     chosen = check_options(known, given or {}, network.name)
     module = build(network, input, device="meta", **chosen)
     size = input or network.input
-    return Portrait(network, known, tuple(chosen.items()), size, capture(module, input_shapes(network.task, size)))
+    return Portrait(network, known, tuple(chosen.items()), size, capture(module, input_shapes(network, size)))
 
 
-def input_shapes(task: str, size: tuple[int, int, int]) -> list[Shape]:
-    """Returns the shapes of what a network of that task takes: an image, a clip, or two frames of a film."""
-    if task == "video":
+def input_shapes(entry: Entry, size: tuple[int, int, int]) -> list[Shape]:
+    """Returns the shapes of what a network takes: an image, a clip, two frames of a film, or an image and a text."""
+    if entry.task == "video":
         return [(1, size[0], CLIP, *size[1:])]
-    return [(1, *size)] * (2 if task == "optical_flow" else 1)
+    others = [(1, *shape) for shape in entry.other_inputs]
+    return [(1, *size)] * (2 if entry.task == "optical_flow" else 1) + others

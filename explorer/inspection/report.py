@@ -6,9 +6,11 @@ import csv
 import io
 import math
 from collections.abc import Iterable
+from dataclasses import asdict
 from typing import Any
 
 from explorer.inspection.anatomy import Anatomy, Layer, ReceptiveField
+from explorer.inspection.conformance import check_text, checks
 from explorer.inspection.memory import TrainingSetup
 from explorer.inspection.memory_report import memory_document, memory_lines
 from explorer.inspection.portrait import Portrait
@@ -35,8 +37,9 @@ def document(portrait: Portrait, setup: TrainingSetup | None = None) -> dict[str
         "macs": anatomy.macs,
         "activation_bytes": anatomy.activation_bytes,
         "memory": memory_document(portrait, setup),
-        "published": published and {"params": published.params, "macs": published.macs, "source": published.source},
-        "note": entry.note,
+        "published": published[0].document() if published else None,
+        "conformance": [{**asdict(check), "why": check.why.en} for check in checks(portrait)],
+        "note": entry.note.en,
         "layers": [_layer(layer) for layer in anatomy.layers],
     }
     if anatomy.failure is not None:
@@ -158,17 +161,14 @@ def _grouped(digits: str) -> str:
 
 
 def _summary(portrait: Portrait, setup: TrainingSetup | None) -> list[str]:
-    entry, anatomy, published = portrait.entry, portrait.anatomy, portrait.published
+    entry, anatomy = portrait.entry, portrait.anatomy
     parts = [entry.title, str(entry.year or ""), entry.authors, entry.link]
     lines = [" · ".join(part for part in parts if part)]
     lines.append(
         f"{anatomy.params:,} parameters · {anatomy.macs:,} MACs · {anatomy.activation_bytes:,} bytes of activations"
     )
-    if published is not None:
-        numbers = [f"{published.params:,} parameters" if published.params else ""]
-        numbers.append(f"{published.macs:,} MACs" if published.macs else "")
-        lines.append(f"Published: {', '.join(filter(None, numbers))} ({published.source})")
+    lines += [check_text(check) for check in checks(portrait)]
     lines += memory_lines(portrait, setup)
-    if entry.note:
-        lines.append(entry.note.replace("\n", " "))
+    if entry.note.en:
+        lines.append(entry.note.en)
     return lines

@@ -16,8 +16,10 @@ import torch
 from torch import nn
 
 from explorer import architectures
+from explorer.architectures.cards import catalogue
+from explorer.architectures.entry import Entry
 from explorer.architectures.options import Option
-from explorer.architectures.registry import Entry, build, catalogue, entry, options
+from explorer.architectures.registry import build, entry, options
 from explorer.errors import InputError
 from explorer.resources import resource
 from explorer.tasks import classification

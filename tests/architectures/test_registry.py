@@ -8,7 +8,9 @@ import sys
 import pytest
 import torch
 
-from explorer.architectures.registry import IMAGENET_MEAN, build, catalogue, entry, library_entries, options
+from explorer.architectures.cards import catalogue
+from explorer.architectures.entry import Figure
+from explorer.architectures.registry import IMAGENET_MEAN, build, entry, library_entries, options
 from explorer.errors import InputError
 
 
@@ -77,9 +79,8 @@ def test_a_librarys_network_comes_with_its_own_normalisation() -> None:
 
 
 def test_torchvisions_networks_come_with_the_numbers_it_publishes() -> None:
-    published = entry("torchvision:resnet50").published
-    assert published is not None
-    assert (published.params, published.macs) == (25_557_032, 4_089_000_000)
+    (published,) = entry("torchvision:resnet50").published
+    assert (published.params, published.macs) == (Figure("25,557,032"), Figure("4.089 G"))
     assert published.source == "torchvision, ResNet50_Weights.IMAGENET1K_V1"
 
 

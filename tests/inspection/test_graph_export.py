@@ -14,7 +14,7 @@ from xml.etree import ElementTree
 import pytest
 from PIL import Image
 
-from explorer.architectures.registry import catalogue
+from explorer.architectures.cards import catalogue
 from explorer.errors import InputError
 from explorer.inspection.graph import export as graph_export
 from explorer.inspection.graph.dot import to_dot

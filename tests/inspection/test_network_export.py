@@ -11,7 +11,8 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from explorer.architectures.registry import build, catalogue, entry
+from explorer.architectures.cards import catalogue
+from explorer.architectures.registry import build, entry
 from explorer.errors import InputError
 from explorer.inspection.network_export import Exported, write_network
 

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from explorer.architectures.registry import catalogue
+from explorer.architectures.cards import catalogue
 from explorer.inspection.anatomy import Anatomy, Layer
 from explorer.inspection.capture import capture
 from explorer.inspection.count_arithmetic import explain_counts

@@ -61,7 +61,7 @@ def problems(name: str) -> list[str]:
     """Returns what is wrong with the capture of a network; nothing where all is well."""
     network = entry(name)
     module = build(network, device="meta")
-    shapes = input_shapes(network.task, network.input)
+    shapes = input_shapes(network, network.input)
     anatomy = capture(module, shapes)
     found = []
     if anatomy.params != sum(parameter.numel() for parameter in module.parameters()):

@@ -11,7 +11,7 @@ from PySide6.QtGui import QColor, QGuiApplication, QPalette
 from PySide6.QtWidgets import QApplication, QMenu
 from pytestqt.qtbot import QtBot
 
-from explorer.architectures.registry import catalogue
+from explorer.architectures.cards import catalogue
 from explorer.inspection.comparison.diff import Change
 from explorer.ui.compare.diff_table import COLOURS
 from explorer.ui.compare.page import EXAMPLES, ComparePage

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtWidgets import QTextBrowser, QVBoxLayout, QWidget
 
-from explorer.architectures.registry import Entry
+from explorer.architectures.entry import Entry
 from explorer.inspection.anatomy import Layer, ReceptiveField
 from explorer.inspection.portrait import Portrait
 from explorer.inspection.report import value_text
@@ -47,12 +47,12 @@ class Details(QWidget):
     def show_entry(self, entry: Entry) -> None:
         """Shows what the network is about."""
         parts = [f"<h3>{escape(entry.title)}</h3>"]
-        if entry.idea:
-            parts.append(f"<p>{escape(entry.idea)}</p>")
-        if entry.note:
-            parts.append(f"<p><b>This version.</b> {escape(entry.note)}</p>")
-        if entry.published is not None:
-            parts.append(f"<p><b>Published numbers.</b> {escape(entry.published.source)}</p>")
+        if entry.idea.en:
+            parts.append(f"<p>{escape(entry.idea.en)}</p>")
+        if entry.note.en:
+            parts.append(f"<p><b>This version.</b> {escape(entry.note.en)}</p>")
+        if entry.published:
+            parts.append(f"<p><b>Published numbers.</b> {escape(entry.published[0].source)}</p>")
         made = {"explorer": "Built by this program.", "file": "Built by your own file."}
         parts.append(f"<p>{made.get(entry.implementation, f'Built by {entry.implementation}.')}</p>")
         scale = [f"{channel:.3f}" for channel in entry.mean], [f"{channel:.3f}" for channel in entry.std]

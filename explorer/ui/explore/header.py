@@ -7,9 +7,10 @@ from html import escape
 from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
+from explorer.architectures.entry import Entry
 from explorer.architectures.options import Scalar
-from explorer.architectures.registry import Entry
 from explorer.inspection.anatomy import Anatomy
+from explorer.inspection.conformance import Check, check_text, checks
 from explorer.inspection.memory import InferenceMemory, inference_memory
 from explorer.inspection.notation import count_text
 from explorer.inspection.portrait import Portrait
@@ -19,8 +20,12 @@ from explorer.ui.widgets.input_size import InputSize
 from explorer.ui.widgets.named import named
 from explorer.ui.widgets.option_editors import OptionEditor
 
-MATCH = 0.01
-"""A measured number within 1 % of a published one, which is rounded, agrees with it."""
+SIGNS = {
+    "exact": ("✔", "#1a9850"),
+    "agrees": ("✔", "#1a9850"),
+    "explained": ("≠", "#d9822b"),
+    "differs": ("✘", "#d73027"),
+}
 
 
 class Header(QWidget):
@@ -99,21 +104,16 @@ class Header(QWidget):
         """Shows the measured totals beside the published ones, and editors for the options."""
         former, self._portrait = self._portrait, portrait
         self.announce(portrait.entry)
-        anatomy, published = portrait.anatomy, portrait.published
+        anatomy = portrait.anatomy
         complete = anatomy.failure is None
-        self.figures[0].setText(_figure("Parameters", anatomy.params, published.params if published else None))
-        self.figures[0].setToolTip(
-            _tooltip("parameters", anatomy.params, published.params if published else None, portrait)
-        )
-        macs = anatomy.macs
-        self.figures[1].setText(
-            _figure(
-                "MACs" if complete else "MACs so far",
-                macs,
-                published.macs if published and complete else None,
-            )
-        )
-        self.figures[1].setToolTip(_tooltip("MACs", macs, published.macs if published else None, portrait))
+        found = checks(portrait)
+        for label, name, what, measured in (
+            (self.figures[0], "Parameters", "params", anatomy.params),
+            (self.figures[1], "MACs" if complete else "MACs so far", "macs", anatomy.macs),
+        ):
+            own = [check for check in found if check.what == what]
+            label.setText(_figure(name, measured, own))
+            label.setToolTip(_tooltip(what, measured, own, portrait))
         memory = inference_memory(anatomy)
         sum_text = f"of {short_bytes(anatomy.activation_bytes)} activations"
         self.figures[2].setText(_plain("Peak memory", short_bytes(memory.peak_bytes), sum_text))
@@ -176,21 +176,13 @@ class Header(QWidget):
             self.changed.emit()
 
 
-def agrees(measured: int, published: int) -> bool:
-    """Returns whether a measured number is the published one, as far as that is printed."""
-    return abs(measured - published) <= MATCH * published
-
-
-def _figure(name: str, measured: int, published: int | None) -> str:
-    if published is None:
+def _figure(name: str, measured: int, checks: list[Check]) -> str:
+    """A number with what the first source prints for it, and how well they agree."""
+    if not checks:
         return _plain(name, count_text(measured), "")
-    if measured == published:
-        return _plain(name, count_text(measured), f'<span style="color:#1a9850">✔ published {published:,}</span>')
-    if agrees(measured, published):
-        return _plain(
-            name, count_text(measured), f'<span style="color:#1a9850">✔ published {count_text(published)}</span>'
-        )
-    return _plain(name, count_text(measured), f'<span style="color:#d9822b">≠ published {count_text(published)}</span>')
+    sign, colour = SIGNS[checks[0].verdict]
+    text = f'<span style="color:{colour}">{sign} published {checks[0].printed}</span>'
+    return _plain(name, count_text(measured), text)
 
 
 def _plain(name: str, value: str, below: str) -> str:
@@ -214,11 +206,9 @@ def _memory_tooltip(anatomy: Anatomy, memory: InferenceMemory) -> str:
     )
 
 
-def _tooltip(unit: str, measured: int, published: int | None, portrait: Portrait) -> str:
-    lines = [f"{measured:,} {unit}, measured"]
-    entry = portrait.entry
-    if published is not None and entry.published is not None:
-        lines.append(f"{published:,} published: {entry.published.source}")
-    elif entry.published is not None and not portrait.canonical:
+def _tooltip(what: str, measured: int, checks: list[Check], portrait: Portrait) -> str:
+    lines = [f"{measured:,} {'parameters' if what == 'params' else 'MACs'}, measured"]
+    lines += [check_text(check) for check in checks]
+    if portrait.entry.published and not portrait.published:
         lines.append("The published number holds for the network's own input and options")
     return "\n".join(lines)

@@ -19,8 +19,10 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from explorer.architectures.cards import catalogue
+from explorer.architectures.entry import Entry
 from explorer.architectures.options import Scalar
-from explorer.architectures.registry import Entry, catalogue, entry, library_entries
+from explorer.architectures.registry import entry, library_entries
 from explorer.errors import InputError
 from explorer.inspection.graph.outline import OPEN_LAYERS
 from explorer.inspection.portrait import Portrait, portray

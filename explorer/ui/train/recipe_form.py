@@ -25,10 +25,10 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from explorer.architectures.cards import catalogue
 from explorer.architectures.options import Scalar
-from explorer.architectures.registry import catalogue
 from explorer.data.datasets import DATASETS
-from explorer.training.recipe import Augmentation, Optimiser, Precision, Recipe, Schedule, default_recipe
+from explorer.training.recipe import Augmentation, Auxiliary, Optimiser, Precision, Recipe, Schedule, default_recipe
 from explorer.ui.numbers import short_bytes
 from explorer.ui.widgets.input_size import InputSize
 from explorer.ui.widgets.named import named
@@ -73,6 +73,7 @@ class RecipeForm(QWidget):
         self.schedule = _choice(self, get_args(Schedule), "How the learning rate changes over the run")
         self.label_smoothing = _number(self, 0, 0.99, 3, "Share of each label spread over all classes")
         self.augmentation = _choice(self, get_args(Augmentation), "Random changes to the training images")
+        self.auxiliary = _choice(self, get_args(Auxiliary), "Loss of all heads at once, or one head after the other")
         self.validation = _number(self, 0.01, 0.9, 3, "Share of the training images held out to judge the epochs")
         self.precision = _choice(self, get_args(Precision), "auto: mixed on a GPU, 32 bits elsewhere")
         self.seed = _whole(self, 0, 2**31 - 1, "The same seed gives the same run")
@@ -104,6 +105,7 @@ class RecipeForm(QWidget):
             ("&Momentum", self.momentum),
             ("&Weight decay", self.weight_decay),
             ("&Augmentation", self.augmentation),
+            ("Auxiliary heads", self.auxiliary),
             ("Label s&moothing", self.label_smoothing),
             ("&Held out", self.validation),
             ("&Precision", self.precision),
@@ -111,6 +113,7 @@ class RecipeForm(QWidget):
         ):
             rows_how.addRow(text, editor)
         rows_how.addRow("", self.recommended)
+        self._rows_how = rows_how
         for form in (rows, rows_how):
             form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
             form.setLabelAlignment(Qt.AlignmentFlag.AlignLeft)
@@ -158,6 +161,7 @@ class RecipeForm(QWidget):
             schedule=self.schedule.currentText(),  # type: ignore[arg-type]
             label_smoothing=round(self.label_smoothing.value(), 6),
             augmentation=self.augmentation.currentText(),  # type: ignore[arg-type]
+            auxiliary=self.auxiliary.currentText(),  # type: ignore[arg-type]
             precision=self.precision.currentText(),  # type: ignore[arg-type]
             seed=self.seed.value(),
         )
@@ -178,6 +182,7 @@ class RecipeForm(QWidget):
     def choose_network(self, name: str, options: dict[str, Scalar]) -> None:
         """Chooses the network, with builder options other than its number of classes, which is the dataset's."""
         self._options = {key: value for key, value in options.items() if key != "num_classes"}
+        self.auxiliary.setCurrentText("summed")
         if self.network.findData(name) < 0:
             self.network.addItem(name.rpartition("/")[2], name)
         self.network.blockSignals(True)
@@ -195,12 +200,14 @@ class RecipeForm(QWidget):
         self.schedule.setCurrentText(recipe.schedule)
         self.label_smoothing.setValue(recipe.label_smoothing)
         self.augmentation.setCurrentText(recipe.augmentation)
+        self.auxiliary.setCurrentText(recipe.auxiliary)
         self.validation.setValue(recipe.validation)
         self.precision.setCurrentText(recipe.precision)
         self.seed.setValue(recipe.seed)
 
     def _network_changed(self) -> None:
         self._options = {}
+        self.auxiliary.setCurrentText("summed")
         self._show_notes()
         self.changed.emit()
 
@@ -226,6 +233,9 @@ class RecipeForm(QWidget):
             own = {entry.name: entry.input for entry in catalogue()}.get(str(self.network.currentData()), (3, 224, 224))
             self.input.set_value(own)
         self.input.setEnabled(not self.own_input.isChecked())
+        # A user's own network may have heads that no option tells of; its recipe then does.
+        heads = bool(self._options.get("aux")) or self.auxiliary.currentText() != "summed"
+        self._rows_how.setRowVisible(self.auxiliary, heads)
 
     def _browse(self) -> None:
         path = QFileDialog.getExistingDirectory(self, "Folder that holds the dataset", self.folder.text())
