@@ -25,7 +25,7 @@ run: display setup  ## Opens the window; the first time, installs all that it ne
 	@$(VENV)/bin/python main.py
 
 test: test-setup  ## Runs all tests but the slow ones, without a display; installs what they need
-	@QT_QPA_PLATFORM=offscreen $(VENV)/bin/python -m pytest -m "not slow"
+	@QT_QPA_PLATFORM=offscreen $(VENV)/bin/python -m pytest -n logical --dist worksteal -m "not slow"
 
 setup: run-packages $(VENV)/.installed  ## Installs the app and its system libraries, and opens nothing
 

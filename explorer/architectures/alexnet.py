@@ -7,16 +7,23 @@ Krizhevsky, "One weird trick for parallelizing convolutional neural networks", a
 from __future__ import annotations
 
 from collections import OrderedDict
+from typing import Annotated
 
 from torch import nn
 from torchvision import models
 
-from explorer.architectures.options import Classes, Probability
+from explorer.architectures.options import Classes, Probability, Range
 from explorer.architectures.sizes import flattened_size
 
 
 def alexnet(
-    num_classes: Classes = 1000, dropout: Probability = 0.5, *, input: tuple[int, int, int] = (3, 227, 227)
+    num_classes: Classes = 1000,
+    dropout: Probability = 0.5,
+    groups: Annotated[
+        int, Range(1, 2), "groups of convolutions 2, 4 and 5: 2 as on the paper's two GPUs, or 1, every map seeing all"
+    ] = 2,
+    *,
+    input: tuple[int, int, int] = (3, 227, 227),
 ) -> nn.Module:
     """Builds AlexNet: five convolutions, three in two groups, local response normalisation, three dense layers."""
     layers: list[tuple[str, nn.Module]] = [
@@ -24,15 +31,15 @@ def alexnet(
         ("relu1", nn.ReLU(inplace=True)),
         ("norm1", response_normalisation()),
         ("pool1", nn.MaxPool2d(3, stride=2)),
-        ("conv2", nn.Conv2d(96, 256, 5, padding=2, groups=2)),
+        ("conv2", nn.Conv2d(96, 256, 5, padding=2, groups=groups)),
         ("relu2", nn.ReLU(inplace=True)),
         ("norm2", response_normalisation()),
         ("pool2", nn.MaxPool2d(3, stride=2)),
         ("conv3", nn.Conv2d(256, 384, 3, padding=1)),
         ("relu3", nn.ReLU(inplace=True)),
-        ("conv4", nn.Conv2d(384, 384, 3, padding=1, groups=2)),
+        ("conv4", nn.Conv2d(384, 384, 3, padding=1, groups=groups)),
         ("relu4", nn.ReLU(inplace=True)),
-        ("conv5", nn.Conv2d(384, 256, 3, padding=1, groups=2)),
+        ("conv5", nn.Conv2d(384, 256, 3, padding=1, groups=groups)),
         ("relu5", nn.ReLU(inplace=True)),
         ("pool5", nn.MaxPool2d(3, stride=2)),
     ]

@@ -64,8 +64,8 @@ def _entry(file: str, name: str, fields: Mapping[str, Any], chinese: Mapping[str
         title=fields["title"],
         task=fields["task"],
         input=tuple(fields["input"]),
-        mean=tuple(fields["mean"]),
-        std=tuple(fields["std"]),
+        mean=_per_channel(fields["mean"], fields["input"][0]),
+        std=_per_channel(fields["std"], fields["input"][0]),
         other_inputs=tuple(tuple(shape) for shape in fields.get("other_inputs", ())),
         file=file,
         family=fields["family"],
@@ -86,6 +86,11 @@ def _entry(file: str, name: str, fields: Mapping[str, Any], chinese: Mapping[str
         ),
         stages_from=fields.get("stages_from", ""),
     )
+
+
+def _per_channel(values: list[float], channels: int) -> tuple[float, ...]:
+    """Returns a value for each channel; one alone is that of all."""
+    return tuple(values * channels if len(values) == 1 else values)
 
 
 def _published(row: Mapping[str, Any]) -> Published:

@@ -6,6 +6,7 @@ Huang, Liu, van der Maaten and Weinberger, "Densely Connected Convolutional Netw
 from __future__ import annotations
 
 from collections import OrderedDict
+from dataclasses import dataclass
 from typing import Annotated
 
 import torch
@@ -15,30 +16,47 @@ from explorer.architectures.options import Classes, Probability, Range
 from explorer.errors import InputError
 
 Growth = Annotated[int, Range(1, 256), "feature maps that each layer adds (k)"]
+Slope = Annotated[float, Range(0, 1), "slope of the activation below zero; 0 is ReLU, as in the paper"]
 BLOCKS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """What all layers of one network have in common."""
+
+    growth_rate: int
+    bottleneck: bool
+    compression: float
+    dropout: float
+    negative_slope: float
+
+    def activation(self) -> nn.Module:
+        """Returns a new ReLU, a leaky one where it has a slope below zero."""
+        return nn.LeakyReLU(self.negative_slope, inplace=True) if self.negative_slope else nn.ReLU(inplace=True)
 
 
 class Composite(nn.Sequential):
     """Batch normalisation, ReLU and a convolution that keeps the size: the paper's composite function."""
 
-    def __init__(self, channels: int, filters: int, kernel: int, dropout: float) -> None:
+    def __init__(self, channels: int, filters: int, kernel: int, form: Form) -> None:
         layers: OrderedDict[str, nn.Module] = OrderedDict(
             norm=nn.BatchNorm2d(channels),
-            relu=nn.ReLU(inplace=True),
+            relu=form.activation(),
             conv=nn.Conv2d(channels, filters, kernel, padding=kernel // 2, bias=False),
         )
-        if dropout:
-            layers["dropout"] = nn.Dropout(dropout)
+        if form.dropout:
+            layers["dropout"] = nn.Dropout(form.dropout)
         super().__init__(layers)
 
 
 class DenseLayer(nn.Module):
     """Adds `growth_rate` maps to those it is given; a bottleneck first narrows them to four times as many."""
 
-    def __init__(self, channels: int, growth_rate: int, bottleneck: bool, dropout: float) -> None:
+    def __init__(self, channels: int, form: Form) -> None:
         super().__init__()
-        self.bottleneck = Composite(channels, 4 * growth_rate, 1, dropout) if bottleneck else None
-        self.composite = Composite(4 * growth_rate if bottleneck else channels, growth_rate, 3, dropout)
+        growth_rate, bottleneck = form.growth_rate, form.bottleneck
+        self.bottleneck = Composite(channels, 4 * growth_rate, 1, form) if bottleneck else None
+        self.composite = Composite(4 * growth_rate if bottleneck else channels, growth_rate, 3, form)
 
     def forward(self, x: Tensor) -> Tensor:
         narrow = x if self.bottleneck is None else self.bottleneck(x)
@@ -52,9 +70,8 @@ class CifarDenseNet(nn.Sequential):
         InputError: no three equal blocks have that depth.
     """
 
-    def __init__(
-        self, depth: int, growth_rate: int, bottleneck: bool, compression: float, dropout: float, num_classes: int
-    ) -> None:
+    def __init__(self, depth: int, form: Form, num_classes: int) -> None:
+        growth_rate, bottleneck, compression = form.growth_rate, form.bottleneck, form.compression
         layers = _layers_per_block(depth, bottleneck)
         # DenseNet-BC, which has both, starts from twice the growth rate; every other form from 16 maps.
         channels = 2 * growth_rate if bottleneck and compression < 1 else 16
@@ -62,18 +79,18 @@ class CifarDenseNet(nn.Sequential):
         for block in range(1, BLOCKS + 1):
             dense = nn.Sequential()
             for _ in range(layers):
-                dense.append(DenseLayer(channels, growth_rate, bottleneck, dropout))
+                dense.append(DenseLayer(channels, form))
                 channels += growth_rate
             modules[f"block{block}"] = dense
             if block < BLOCKS:
                 kept = max(1, int(round(compression * channels, 6)))  # 0.29 · 100 is 28.999… in binary
                 pool = ("pool", nn.AvgPool2d(2))
                 modules[f"transition{block}"] = nn.Sequential(
-                    OrderedDict([("composite", Composite(channels, kept, 1, dropout)), pool])
+                    OrderedDict([("composite", Composite(channels, kept, 1, form)), pool])
                 )
                 channels = kept
         modules["norm"] = nn.BatchNorm2d(channels)
-        modules["relu"] = nn.ReLU(inplace=True)
+        modules["relu"] = form.activation()
         modules["avgpool"] = nn.AdaptiveAvgPool2d(1)
         modules["flatten"] = nn.Flatten()
         modules["fc"] = nn.Linear(channels, num_classes)
@@ -105,11 +122,14 @@ def densenet_bc(
     bottleneck: Annotated[bool, "a 1×1 convolution to 4k maps before each 3×3 one (the B of BC)"] = True,
     compression: Annotated[float, Range(0.1, 1), "share of the maps that a transition keeps (θ, the C of BC)"] = 0.5,
     dropout: Probability = 0.0,
+    negative_slope: Slope = 0.0,
 ) -> nn.Module:
     """Builds DenseNet-BC for CIFAR, by default with 100 layers and a growth rate of 12."""
-    return CifarDenseNet(depth, growth_rate, bottleneck, compression, dropout, num_classes)
+    return CifarDenseNet(depth, Form(growth_rate, bottleneck, compression, dropout, negative_slope), num_classes)
 
 
-def densenet40_cifar(num_classes: Classes = 10, growth_rate: Growth = 12, dropout: Probability = 0.0) -> nn.Module:
+def densenet40_cifar(
+    num_classes: Classes = 10, growth_rate: Growth = 12, dropout: Probability = 0.0, negative_slope: Slope = 0.0
+) -> nn.Module:
     """Builds the plain DenseNet of 40 layers: no bottlenecks, and transitions that keep every map."""
-    return CifarDenseNet(40, growth_rate, False, 1.0, dropout, num_classes)
+    return CifarDenseNet(40, Form(growth_rate, False, 1.0, dropout, negative_slope), num_classes)

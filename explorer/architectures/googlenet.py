@@ -1,16 +1,23 @@
 """GoogLeNet (Inception v1) of the paper: no batch normalisation, real 5×5 kernels, biases.
 
+One of its modules by itself, and torchvision's version, are here too.
+
 Szegedy et al., "Going Deeper with Convolutions", CVPR 2015.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torchvision import models
 
 from explorer.architectures.options import Classes, Probability
+from explorer.errors import InputError
+
+LEAST_SIDE_WITH_AUX = 79
+"""Pixels that leave the auxiliary heads the 5×5 cells which their pool needs."""
 
 MODULES = {
     "3a": (192, 64, 96, 128, 16, 32, 32),
@@ -44,6 +51,20 @@ class Inception(nn.Module):
         self.branch3 = nn.Sequential(Convolution(channels, r3, 1), Convolution(r3, n3, 3))
         self.branch5 = nn.Sequential(Convolution(channels, r5, 1), Convolution(r5, n5, 5))
         self.branch_pool = nn.Sequential(nn.MaxPool2d(3, stride=1, padding=1), Convolution(channels, projection, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.cat([self.branch1(x), self.branch3(x), self.branch5(x), self.branch_pool(x)], 1)
+
+
+class NaiveInception(nn.Module):
+    """An Inception module without 1×1 reductions (figure 2a): its pool hands all the input's maps on."""
+
+    def __init__(self, channels: int, n1: int, n3: int, n5: int) -> None:
+        super().__init__()
+        self.branch1 = Convolution(channels, n1, 1)
+        self.branch3 = Convolution(channels, n3, 3)
+        self.branch5 = Convolution(channels, n5, 5)
+        self.branch_pool = nn.MaxPool2d(3, stride=1, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
         return torch.cat([self.branch1(x), self.branch3(x), self.branch5(x), self.branch_pool(x)], 1)
@@ -105,7 +126,7 @@ class GoogLeNet(nn.Module):
         self.aux2: AuxiliaryHead | None = None
         if aux:
             # conv1 halves with rounding up, the ceil-mode pools halve with rounding down
-            size = (max((input[1] + 1) // 2 // 8, 5), max((input[2] + 1) // 2 // 8, 5))
+            size = ((input[1] + 1) // 2 // 8, (input[2] + 1) // 2 // 8)
             self.aux1 = AuxiliaryHead(512, size, num_classes)
             self.aux2 = AuxiliaryHead(528, size, num_classes)
 
@@ -123,12 +144,47 @@ class GoogLeNet(nn.Module):
         return logits
 
 
+Auxiliary = Annotated[bool, "two auxiliary classifiers that take part in training only"]
+
+
 def googlenet(
     num_classes: Classes = 1000,
-    aux: Annotated[bool, "two auxiliary classifiers that take part in training only"] = False,
+    aux: Auxiliary = False,
     dropout: Probability = 0.4,
     *,
     input: tuple[int, int, int] = (3, 224, 224),
 ) -> nn.Module:
-    """Builds GoogLeNet as in Table 1 of the paper."""
+    """Builds GoogLeNet as in Table 1 of the paper.
+
+    Raises:
+        InputError: the input is too small for the auxiliary heads.
+    """
+    if aux and min(input[1:]) < LEAST_SIDE_WITH_AUX:
+        size = "×".join(map(str, input[1:]))
+        raise InputError(f"googlenet with aux needs {LEAST_SIDE_WITH_AUX}×{LEAST_SIDE_WITH_AUX} pixels, not {size}")
     return GoogLeNet(num_classes, aux, dropout, input)
+
+
+def googlenet_torchvision(num_classes: Classes = 1000, aux: Auxiliary = False, dropout: Probability = 0.2) -> nn.Module:
+    """Builds torchvision's GoogLeNet: batch normalisation, no biases, and 3×3 kernels where the paper has 5×5."""
+    module: nn.Module = models.googlenet(
+        num_classes=num_classes, aux_logits=aux, dropout=dropout, transform_input=False, init_weights=True
+    )
+    return module
+
+
+def inception_module(
+    module: Annotated[
+        Literal["3a", "3b", "4a", "4b", "4c", "4d", "4e", "5a", "5b"], "which module of GoogLeNet the widths are of"
+    ] = "3a",
+    form: Annotated[
+        Literal["reduced", "naive"], "with 1×1 convolutions that save channels (figure 2b), or without (2a)"
+    ] = "reduced",
+    *,
+    input: tuple[int, int, int] = (192, 28, 28),
+) -> nn.Module:
+    """Builds one Inception module over as many maps as the input has, (B, C, H, W) to (B, filters, H, W)."""
+    _, n1, r3, n3, r5, n5, projection = MODULES[module]
+    if form == "naive":
+        return NaiveInception(input[0], n1, n3, n5)
+    return Inception(input[0], n1, r3, n3, r5, n5, projection)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from explorer.architectures.cards import catalogue
 from explorer.architectures.entry import Entry, Figure, Published, Source, Text
 from explorer.architectures.options import Option, Scalar, check_options, options_of
+from explorer.architectures.surgery import steps as surgery
 from explorer.errors import InputError
 
 if TYPE_CHECKING:
@@ -36,11 +37,13 @@ def library_entries(source: Literal["torchvision", "timm"]) -> tuple[Entry, ...]
 
 
 def entry(name: str) -> Entry:
-    """Returns the entry of that name.
+    """Returns the entry of that name; `NAME+STEP` is the network NAME after a step of surgery.
 
     Raises:
         InputError: nothing is called so; the text names close matches.
     """
+    if surgery.base_of(name) != name:
+        return surgery.changed(entry(surgery.base_of(name)), name)
     library, colon, rest = name.partition(":")
     if colon and library == "torchvision":
         return _torchvision_entry(rest)
@@ -152,7 +155,15 @@ def options(entry: Entry) -> tuple[Option, ...]:
     Raises:
         InputError: a user's file cannot be loaded.
     """
+    if steps := surgery.steps_of(entry.name):
+        from explorer.architectures.surgery.transform import options_of_steps
+
+        return (*options(_before_surgery(entry)), *options_of_steps(steps))
     return options_of(_builder(entry))
+
+
+def _before_surgery(changed: Entry) -> Entry:
+    return entry(surgery.base_of(changed.name))
 
 
 def build(entry: Entry, input: tuple[int, int, int] | None = None, device: str = "cpu", **given: Scalar) -> nn.Module:
@@ -174,6 +185,8 @@ def build(entry: Entry, input: tuple[int, int, int] | None = None, device: str =
 
     from explorer.architectures.undrawn import undrawn
 
+    if surgery.steps_of(entry.name):
+        return _operated(entry, input, device, check_options(options(entry), given, entry.name))
     builder = _builder(entry)
     arguments: dict[str, Any] = check_options(options_of(builder), given, entry.name)
     if "input" in inspect.signature(builder).parameters and entry.source == "explorer":
@@ -192,6 +205,18 @@ def build(entry: Entry, input: tuple[int, int, int] | None = None, device: str =
     if not isinstance(module, nn.Module):
         raise InputError(f"{entry.name} gives something of type {type(module).__name__}, not a torch.nn.Module")
     return module if entry.source != "file" or device != "meta" else _to_meta(module)
+
+
+def _operated(
+    entry: Entry, input: tuple[int, int, int] | None, device: str, chosen: dict[str, Scalar]
+) -> nn.Module:
+    """Builds the network that surgery starts from, and does the steps."""
+    from explorer.architectures.surgery.transform import transform
+
+    steps = surgery.steps_of(entry.name)
+    own = {name: value for name, value in chosen.items() if name.partition(".")[0] not in {step.name for step in steps}}
+    network = build(_before_surgery(entry), input, device, **own)
+    return transform(network, steps, [input or entry.input, entry.input], chosen, entry.name, device)
 
 
 def _to_meta(module: nn.Module) -> nn.Module:

@@ -106,11 +106,31 @@ def resnet110_cifar(num_classes: Classes = 10, shortcut: Shortcut = "A") -> nn.M
     return CifarResNet(18, num_classes, shortcut)
 
 
+def resnet1202_cifar(num_classes: Classes = 10, shortcut: Shortcut = "A") -> nn.Module:
+    """Builds ResNet-1202: 200 blocks a stage."""
+    return CifarResNet(200, num_classes, shortcut)
+
+
 def plain20_cifar(num_classes: Classes = 10) -> nn.Module:
     """Builds the plain network of 20 layers: ResNet-20 without its shortcuts."""
     return CifarResNet(3, num_classes, "none")
 
 
+def plain32_cifar(num_classes: Classes = 10) -> nn.Module:
+    """Builds the plain network of 32 layers: ResNet-32 without its shortcuts."""
+    return CifarResNet(5, num_classes, "none")
+
+
+def plain44_cifar(num_classes: Classes = 10) -> nn.Module:
+    """Builds the plain network of 44 layers: ResNet-44 without its shortcuts."""
+    return CifarResNet(7, num_classes, "none")
+
+
 def plain56_cifar(num_classes: Classes = 10) -> nn.Module:
     """Builds the plain network of 56 layers: ResNet-56 without its shortcuts."""
     return CifarResNet(9, num_classes, "none")
+
+
+def plain110_cifar(num_classes: Classes = 10) -> nn.Module:
+    """Builds the plain network of 110 layers: ResNet-110 without its shortcuts."""
+    return CifarResNet(18, num_classes, "none")

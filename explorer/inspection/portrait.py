@@ -71,12 +71,16 @@ def portray(name: str, input: tuple[int, int, int] | None = None, given: Mapping
     chosen = check_options(known, given or {}, network.name)
     module = build(network, input, device="meta", **chosen)
     size = input or network.input
-    return Portrait(network, known, tuple(chosen.items()), size, capture(module, input_shapes(network, size)))
+    # Where an option says how large another input is, the module knows better than the card.
+    others = getattr(module, "other_inputs", network.other_inputs)
+    return Portrait(network, known, tuple(chosen.items()), size, capture(module, input_shapes(network, size, others)))
 
 
-def input_shapes(entry: Entry, size: tuple[int, int, int]) -> list[Shape]:
+def input_shapes(
+    entry: Entry, size: tuple[int, int, int], other_inputs: tuple[tuple[int, ...], ...] = ()
+) -> list[Shape]:
     """Returns the shapes of what a network takes: an image, a clip, two frames of a film, or an image and a text."""
     if entry.task == "video":
         return [(1, size[0], CLIP, *size[1:])]
-    others = [(1, *shape) for shape in entry.other_inputs]
+    others = [(1, *shape) for shape in other_inputs]
     return [(1, *size)] * (2 if entry.task == "optical_flow" else 1) + others

@@ -6,6 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from explorer.errors import InputError
+
 AUXILIARY_WEIGHT = 0.3
 """How much each auxiliary classifier counts in the loss (Szegedy et al. 2015, section 5)."""
 
@@ -26,6 +28,28 @@ def loss(outputs: object, labels: Tensor, label_smoothing: float = 0.0) -> Tenso
     for extra in auxiliary:
         total = total + AUXILIARY_WEIGHT * functional.cross_entropy(extra, labels, label_smoothing=label_smoothing)
     return total
+
+
+def loss_in_turn(outputs: object, labels: Tensor, step: int, steps: int, label_smoothing: float = 0.0) -> Tensor:
+    """Returns the mean cross-entropy, in nats, of the one classifier whose part of the run the step is in.
+
+    The auxiliary classifier nearest to the image has the first part, the main output the last; parts are equally long.
+
+    Args:
+        outputs: of the network in training: the main logits (B, classes), then those nearer and nearer to the image.
+        labels: of the batch, (B,).
+        step: steps done before this one.
+        steps: of the whole run.
+        label_smoothing: share of each label that is spread over all classes.
+
+    Raises:
+        InputError: the network has no auxiliary classifier.
+    """
+    logits, auxiliary = split_outputs(outputs)
+    if not auxiliary:
+        raise InputError("this network has no auxiliary heads to train in turn: choose auxiliary=summed, or aux=true")
+    heads = (*reversed(auxiliary), logits)
+    return functional.cross_entropy(heads[step * len(heads) // steps], labels, label_smoothing=label_smoothing)
 
 
 def count_correct(outputs: object, labels: Tensor) -> Tensor:

@@ -27,6 +27,12 @@ def test_the_tower_of_2014_is_torchvisions() -> None:
     ]
 
 
+@pytest.mark.parametrize(("groups", "params", "macs"), [(2, 60_965_224, 724_406_816), (1, 62_378_344, 1_135_256_096)])
+def test_without_its_two_groups_alexnet_is_larger(groups: int, params: int, macs: int) -> None:
+    anatomy = portray("alexnet", None, {"groups": groups}).anatomy
+    assert (anatomy.params, anatomy.macs) == (params, macs)
+
+
 def test_the_network_for_flowers_has_what_keras_counts() -> None:
     anatomy = portray("alexnet_flowers17").anatomy
     statistics = [

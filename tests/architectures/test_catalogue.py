@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import pkgutil
+import re
 import tomllib
 from collections.abc import Callable
 from dataclasses import fields
@@ -16,7 +17,7 @@ import torch
 from torch import nn
 
 from explorer import architectures
-from explorer.architectures.cards import catalogue
+from explorer.architectures.cards import catalogue, descendants, families, ideas, words
 from explorer.architectures.entry import Entry
 from explorer.architectures.options import Option
 from explorer.architectures.registry import build, entry, options
@@ -29,13 +30,41 @@ CLASSIFIERS = [known.name for known in catalogue() if known.task in ("classifica
 CARDS = {
     path.stem: tomllib.loads(path.read_text(encoding="utf-8")) for path in sorted(resource("cards").glob("*.toml"))
 }
-SMALL_INPUTS = {"alexnet": (3, 99, 99), **{f"vgg{depth}": (3, 32, 32) for depth in (11, 13, 16, 19)}}
+HEAVY = {known.name for known in catalogue() if known.published[0].params.value > 40_000_000}
+HEAVY |= {"resnet1202_cifar", "preact_resnet1001_cifar"}
+"""Networks whose step of training takes seconds even on a small input: those are trained with `-m slow` alone."""
+SMALL_INPUTS = {
+    "alexnet": (3, 99, 99),
+    "googlenet": (3, 80, 80),
+    **{f"vgg{depth}": (3, 32, 32) for depth in (11, 13, 16, 19)},
+}
 SMALL_INPUTS |= {"alexnet_flowers17": (3, 215, 215), "vgg11_lrn": (3, 32, 32), "vgg16_c": (3, 32, 32)}
 SMALL_INPUTS |= {f"efficientnet_b{scale}": (3, 32, 32) for scale in range(1, 8)}
 SMALL_INPUTS |= {"inception_v3": (3, 75, 75), "inception_v4": (3, 75, 75), "inception_resnet_v2": (3, 75, 75)}
-SMALL_INPUTS |= {"xception": (3, 32, 32), "efficientnet_lite4": (3, 32, 32)}
+SMALL_INPUTS |= {"xception": (3, 32, 32)}
+SMALL_INPUTS |= dict.fromkeys((f"efficientnet_lite{scale}" for scale in range(5)), (3, 32, 32))
+SMALL_INPUTS |= dict.fromkeys(
+    ("efficientnet", "efficientnet_b0", "mobilenet_v3_large", "mobilenet_v3_small"), (3, 32, 32)
+)
+SMALL_INPUTS |= dict.fromkeys(("mobilenet_v1_cifar", "mobilenet_v2_cifar", "cdncnn_b"), (3, 16, 16))
+SMALL_INPUTS |= dict.fromkeys(("dncnn_s", "dncnn_b", "dncnn_3"), (1, 16, 16)) | {"dscmr": (16, 1, 1)}
 SMALL_INPUTS |= dict.fromkeys(("seresnet50", "seresnet101", "seresnext50", "senet154"), (3, 32, 32))
+SMALL_INPUTS |= dict.fromkeys(("plain18", "plain34", "resnet34_keras", "resnetv2_50", "resnext50"), (3, 32, 32))
+SMALL_INPUTS |= dict.fromkeys(
+    ("wide_resnet_cifar", "resnext29_cifar", "resnet110_cifar", "plain110_cifar"), (3, 16, 16)
+)
+SMALL_INPUTS |= dict.fromkeys(("preact_resnet110_cifar", "preact_resnet164_cifar"), (3, 16, 16))
+SMALL_INPUTS |= dict.fromkeys(("highway19_cifar", "highway32_cifar"), (3, 16, 16))
 SMALL_INPUTS |= {f"densenet{depth}": (3, 32, 32) for depth in (161, 169, 201, 264)}
+SMALL_INPUTS |= {known.name: (3, 16, 16) for known in catalogue() if known.name.startswith("drn_")}
+HEAVY |= {f"drn_{form}" for form in ("a_34", "a_50", "b_26", "c_42", "d_24", "d_38", "d_40", "d_54")}
+HEAVY |= {"inception_resnet_v1"}
+SMALL_INPUTS |= {"context_module": (21, 16, 16), "context_module_large": (21, 8, 8), "inception_module": (192, 4, 4)}
+SMALL_INPUTS |= {"bn_inception": (3, 32, 32), "googlenet_torchvision": (3, 32, 32), "inception_resnet_v1": (3, 75, 75)}
+
+SMALL_INPUTS |= dict.fromkeys(("seresnet18", "seresnet34", "seresnet152", "seresnext101", "cbam_resnet18"), (3, 32, 32))
+SMALL_INPUTS |= dict.fromkeys(("cbam_resnet50", "nonlocal_resnet50", "deformable_resnet50"), (3, 32, 32))
+SMALL_INPUTS |= {"resnet50_dilated": (3, 16, 16), "se_bn_inception": (3, 32, 32), "se_inception_resnet_v2": (3, 75, 75)}
 
 
 @cache
@@ -70,11 +99,47 @@ def test_names_are_unique_and_the_oldest_comes_first() -> None:
 
 @pytest.mark.parametrize("known", catalogue(), ids=lambda known: known.name)
 def test_a_card_leaves_nothing_out(known: Entry) -> None:
-    empty = [field.name for field in fields(known) if field.name != "note" and not getattr(known, field.name)]
+    may_be_empty = {"note", "other_inputs", "ancestors", "stages", "stages_from"}
+    empty = [field.name for field in fields(known) if field.name not in may_be_empty and not getattr(known, field.name)]
     assert empty == []
-    assert known.published is not None
-    assert known.published.params is not None
-    assert known.published.source
+    assert all(row.source for row in known.published)
+    assert known.published[0].params is not None, "the list is filtered by it"
+    assert known.published[0].macs is not None, "the list is filtered by it"
+    assert bool(known.stages) == bool(known.stages_from)
+
+
+@pytest.mark.parametrize("known", catalogue(), ids=lambda known: known.name)
+def test_a_card_speaks_both_languages(known: Entry) -> None:
+    texts = {"idea": known.idea, "changed": known.changed, "look": known.look, "note": known.note}
+    texts |= {f"why of {row.source}": row.why for row in known.published}
+    texts |= {f"why of {stage.name}": stage.why for stage in known.stages}
+    for what, text in texts.items():
+        assert bool(text.en) == bool(text.zh), what
+        assert not text.zh or re.search("[\u4e00-\u9fff]", text.zh), what
+        assert not re.search("[\u4e00-\u9fff]", text.en), what
+    assert known.idea.en
+    assert known.changed.en
+    assert known.look.en
+
+
+@pytest.mark.parametrize("known", catalogue(), ids=lambda known: known.name)
+def test_a_card_names_its_ancestors_and_ideas_as_they_are_known(known: Entry) -> None:
+    assert set(known.ideas) <= set(ideas())
+    assert 1 <= len(known.ideas) <= 4
+    for ancestor in known.ancestors:
+        assert ancestor in families(), ancestor
+        assert ancestor != known.file
+        assert (families()[ancestor].year or 0) <= (known.year or 0), ancestor
+
+
+def test_families_have_names_of_their_own_and_descend_from_one_another() -> None:
+    assert len({card.family for card in families().values()}) == len(families())
+    reached = {name for name, card in families().items() if not card.ancestors}
+    while grown := {name for file in reached for name in descendants(file)} - reached:
+        reached |= grown
+    assert reached == set(families()), "a circle of ancestors"
+    assert all(text.en and text.zh for text in (*ideas().values(), *words().values()))
+    assert set(ideas()) == {idea for known in catalogue() for idea in known.ideas}, "an idea that finds nothing"
 
 
 @pytest.mark.parametrize("known", catalogue(), ids=lambda known: known.name)
@@ -90,7 +155,7 @@ def test_a_card_dates_the_network_and_points_to_its_paper(known: Entry) -> None:
     assert known.link.startswith("https://")
     assert known.implementation in ("explorer", "torchvision", "timm")
     assert 1980 <= (known.year or 0) <= 2030
-    assert len(known.idea.split()) >= 25
+    assert len(known.idea.en.split()) >= 25
 
 
 @pytest.mark.parametrize("known", catalogue(), ids=lambda known: known.name)
@@ -108,7 +173,7 @@ def test_every_parameter_of_a_builder_can_be_chosen(name: str) -> None:
     parameters = set(inspect.signature(builders()[name]).parameters) - {"input"}
     known = options(entry(name))
     assert {option.name for option in known} == parameters
-    assert ("num_classes" in parameters) == (name in CLASSIFIERS)
+    assert ("num_classes" in parameters) == (name in CLASSIFIERS or entry(name).task == "retrieval")
     assert all(option.help or option.choices for option in known)
 
 
@@ -167,25 +232,41 @@ def test_lenet_is_built_of_the_chosen_parts(activation: str, pooling: str) -> No
 
 
 @pytest.mark.parametrize(
-    ("name", "given"), [*((name, {}) for name in NAMES), ("googlenet", {"aux": True}), ("vgg11", {"batch_norm": True})]
+    ("name", "given"),
+    [
+        *(pytest.param(name, {}, marks=[pytest.mark.slow] if name in HEAVY else []) for name in NAMES),
+        ("googlenet", {"aux": True}),
+        ("vgg16_cifar", {"batch_norm": True}),
+    ],
 )
 def test_a_training_step_is_finite_and_reaches_every_parameter(name: str, given: dict[str, Any]) -> None:
     torch.manual_seed(0)
     known = entry(name)
     size = SMALL_INPUTS.get(name, known.input if known.input[1] <= 32 else (3, 64, 64))
-    if given.get("aux"):
-        size = (3, 80, 80)
     network = build(known, size, **given).train()
+    for module in network.modules():  # a branch that starts with a scale of zero gives what is in it no gradient yet
+        if isinstance(module, nn.BatchNorm2d) and not module.weight.any():
+            nn.init.ones_(module.weight)
     # Two images are too few: batch normalisation of a map of one cell would make them 1 and -1 whatever they are.
-    outputs = network(torch.randn(4, *size))
+    outputs = network(*(torch.randn(4, *shape) for shape in (size, *known.other_inputs)))
     labels = torch.tensor([0, 1, 0, 1])
-    loss: torch.Tensor = classification.loss(outputs, labels) if name in CLASSIFIERS else outputs.square().mean()
+    parts = outputs if isinstance(outputs, tuple) else (outputs,)
+    squares = torch.stack([part.square().mean() for part in parts if isinstance(part, torch.Tensor)])
+    loss: torch.Tensor = classification.loss(outputs, labels) if name in CLASSIFIERS else squares.sum()
     loss.backward()  # type: ignore[no-untyped-call]
     assert loss.isfinite()
     assert classification.split_outputs(outputs)[0].isfinite().all()
     gradients = {path: parameter.grad for path, parameter in network.named_parameters()}
     assert [path for path, gradient in gradients.items() if gradient is None or not gradient.any()] == []
     assert all(gradient.isfinite().all() for gradient in gradients.values() if gradient is not None)
+
+
+def loss_of(name: str, outputs: Any) -> torch.Tensor:
+    """A number to which every output of a network contributes."""
+    if name in CLASSIFIERS:
+        return classification.loss(outputs, torch.tensor([0, 1, 0, 1]))
+    parts = outputs if isinstance(outputs, tuple) else (outputs,)
+    return torch.stack([part.square().mean() for part in parts]).sum()
 
 
 def test_auxiliary_heads_speak_in_training_alone() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from explorer.architectures.registry import entry
 from explorer.inspection.portrait import portray
 
 
@@ -34,3 +35,9 @@ def test_other_windows_and_numbers_of_bands_fit() -> None:
 
 def test_too_few_bands_are_refused_where_they_do_not_suffice() -> None:
     assert "at features.conv3" in portray("hybridsn", (12, 25, 25)).failure_text
+
+
+def test_the_card_gives_one_mean_and_deviation_for_all_thirty_components() -> None:
+    known = entry("hybridsn")
+    assert known.mean == (0.0,) * 30
+    assert known.std == (1.0,) * 30

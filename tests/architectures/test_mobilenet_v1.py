@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-import pytest
+from typing import Any
 
+import pytest
+import torch
+
+from explorer.architectures.registry import build, entry
 from explorer.inspection.portrait import portray
 
 
@@ -41,3 +45,25 @@ def test_most_of_the_work_is_in_the_1x1_convolutions_as_in_table_2() -> None:
 def test_a_tiny_width_leaves_no_layer_thinner_than_eight_channels() -> None:
     anatomy = portray("mobilenet_v1", given={"width": 0.1}).anatomy
     assert min(shape[1] for layer in anatomy.layers for shape in layer.output_shapes) == 8
+
+
+def test_the_first_convolution_is_what_slim_leaves_out_at_a_width_of_three_quarters() -> None:
+    """Its table prints 317, 233, 162 and 104 million."""
+    for side, printed in ((224, 317), (192, 233), (160, 162), (128, 104)):
+        anatomy = portray("mobilenet_v1", (3, side, side), {"width": 0.75}).anatomy
+        assert abs((anatomy.macs - anatomy.layers[0].macs) / 1e6 - printed) < 1
+
+
+def test_the_activation_is_chosen_for_every_layer_alike() -> None:
+    x = torch.full((1, 1), 9.0)
+    for activation, answer in (("relu", 9.0), ("relu6", 6.0)):
+        network: Any = build(entry("mobilenet_v1"), device="meta", activation=activation)
+        chosen = [module for name, module in network.named_modules() if name.endswith(".relu")]
+        assert len(chosen) == 27
+        assert {module(x.clone()).item() for module in chosen} == {answer}
+
+
+def test_the_version_for_cifar_halves_the_image_four_times() -> None:
+    anatomy = portray("mobilenet_v1_cifar").anatomy
+    assert anatomy.params == 4_231_976 - 1025 * 990
+    assert {layer.name: layer.output_shapes[0] for layer in anatomy.layers}["features.13.pointwise.relu"][2:] == (2, 2)

@@ -30,8 +30,12 @@ def anatomy(name: str, **given: str) -> Anatomy:
         ("resnet56_cifar", {}, 853_018, 125_485_696),
         ("resnet56_cifar", {"shortcut": "B"}, 855_770, 125_747_840),
         ("resnet110_cifar", {}, 1_727_962, 252_887_680),
+        pytest.param("resnet1202_cifar", {}, 19_421_274, 2_829_238_912, marks=pytest.mark.slow),
         ("plain20_cifar", {}, 269_722, 40_551_040),
+        ("plain32_cifar", {}, 464_154, 68_862_592),
+        ("plain44_cifar", {}, 658_586, 97_174_144),
         ("plain56_cifar", {}, 853_018, 125_485_696),
+        ("plain110_cifar", {}, 1_727_962, 252_887_680),
     ],
 )
 def test_parameters_and_macs_are_the_published_ones(name: str, given: dict[str, str], params: int, macs: int) -> None:

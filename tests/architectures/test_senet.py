@@ -36,3 +36,10 @@ def test_excitation_adds_two_dense_layers_a_block_and_hardly_any_work(name: str,
     assert sum(layer.params for layer in excitation) == by_arithmetic
     assert anatomy.params - by_arithmetic == portray(plain).anatomy.params
     assert sum(layer.macs for layer in excitation) < 0.001 * anatomy.macs
+
+
+@pytest.mark.parametrize(("reduction", "without_bias"), [(2, 45_676_584), (8, 30_586_920), (16, 28_071_976)])
+def test_the_reduction_is_how_many_times_narrower_the_excitation_is(reduction: int, without_bias: int) -> None:
+    anatomy = portray("seresnet50", (3, 64, 64), {"reduction": reduction}).anatomy
+    biases = sum(blocks * (width + width // reduction) for blocks, width in ((3, 256), (4, 512), (6, 1024), (3, 2048)))
+    assert anatomy.params == without_bias + biases

@@ -7,7 +7,21 @@ from functools import cache
 
 import pytest
 
+from explorer.architectures.cards import catalogue, families
 from explorer.inspection.anatomy import Anatomy
+
+ALIKE = {known.name for known in catalogue()} - {known.name for known in families().values()}
+"""Networks built as another one of their family is."""
+THOROUGH = {"test_graph_export.py", "test_networks.py", "test_shape_arithmetic.py"}
+"""Tests that look at every layer: with one network of a family they take long enough, all run with `-m slow`."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        name = item.callspec.params.get("name") if hasattr(item, "callspec") else None
+        if item.path.name in THOROUGH and name in ALIKE and "flop_counter" not in item.name:
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture(scope="session")
