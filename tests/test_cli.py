@@ -96,6 +96,7 @@ def test_show_resnet50_is_the_document_of_the_contract(run: Run) -> None:
     layers = shown.pop("layers")
     assert shown["published"].pop("source")
     assert shown.pop("note")
+    assert shown.pop("original") is None
     conformance = shown.pop("conformance")
     assert conformance[0].keys() == {"what", "printed", "measured", "verdict", "source", "why"}
     assert (conformance[0]["what"], conformance[0]["measured"]) == ("params", "25,557,032")
@@ -131,6 +132,17 @@ def test_show_resnet50_is_the_document_of_the_contract(run: Run) -> None:
         "hyperparameters": {"kernel_size": [7, 7], "stride": [2, 2], "padding": [3, 3]},
         "executed": True,
     }
+
+
+def test_show_tells_what_surgery_changes(run: Run) -> None:
+    shown = document(run, "show", "resnet50+se", "--set", "se.ratio=8", "--set", "num_classes=10")
+    assert shown["architecture"] == "resnet50+se"
+    assert shown["original"] == {"architecture": "resnet50", "params": 23_528_522, "macs": 4_089_184_256 - 990 * 2048}
+    assert shown["params"] - shown["original"]["params"] == 30_603_912 - 25_557_032
+    assert shown["published"] is None
+    status, out, _ = run("show", "resnet20_cifar+plain")
+    assert status == 0
+    assert "Changed from resnet20_cifar: +0 (+0.0 %) parameters, +0 (+0.0 %) MACs" in out
 
 
 def test_show_takes_an_input_and_options(run: Run) -> None:

@@ -207,9 +207,7 @@ def build(entry: Entry, input: tuple[int, int, int] | None = None, device: str =
     return module if entry.source != "file" or device != "meta" else _to_meta(module)
 
 
-def _operated(
-    entry: Entry, input: tuple[int, int, int] | None, device: str, chosen: dict[str, Scalar]
-) -> nn.Module:
+def _operated(entry: Entry, input: tuple[int, int, int] | None, device: str, chosen: dict[str, Scalar]) -> nn.Module:
     """Builds the network that surgery starts from, and does the steps."""
     from explorer.architectures.surgery.transform import transform
 

@@ -29,9 +29,7 @@ def zfnet_wide(
     return _network((512, 1024, 512), num_classes, dropout, input)
 
 
-def _network(
-    filters: tuple[int, int, int], num_classes: int, dropout: float, input: tuple[int, int, int]
-) -> nn.Module:
+def _network(filters: tuple[int, int, int], num_classes: int, dropout: float, input: tuple[int, int, int]) -> nn.Module:
     third, fourth, fifth = filters
     features = nn.Sequential(
         OrderedDict[str, nn.Module](

@@ -9,10 +9,19 @@ from typing import Any
 from explorer.architectures.entry import Entry, Published
 from explorer.architectures.options import Option, Scalar, check_options
 from explorer.architectures.registry import build, entry, options
+from explorer.architectures.surgery.steps import base_of
 from explorer.inspection.anatomy import Anatomy, Shape
 
 CLIP = 16
 """Frames of the clip that a video network is shown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """What surgery changes."""
+
+    params: int
+    macs: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +83,19 @@ def portray(name: str, input: tuple[int, int, int] | None = None, given: Mapping
     # Where an option says how large another input is, the module knows better than the card.
     others = getattr(module, "other_inputs", network.other_inputs)
     return Portrait(network, known, tuple(chosen.items()), size, capture(module, input_shapes(network, size, others)))
+
+
+def original_totals(portrait: Portrait) -> Totals | None:
+    """Returns the totals of the network that surgery made this one from, at the same input and options.
+
+    None where there was no surgery, or where the original cannot take that input.
+    """
+    name = portrait.entry.name
+    if base_of(name) == name:
+        return None
+    own = {key: value for key, value in portrait.chosen if "." not in key}
+    anatomy = portray(base_of(name), portrait.input, own).anatomy
+    return Totals(anatomy.params, anatomy.macs) if anatomy.failure is None else None
 
 
 def input_shapes(

@@ -9,11 +9,12 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
 
+from explorer.architectures.surgery.steps import base_of
 from explorer.inspection.anatomy import Anatomy, Layer, ReceptiveField
 from explorer.inspection.conformance import check_text, checks
 from explorer.inspection.memory import TrainingSetup
 from explorer.inspection.memory_report import memory_document, memory_lines
-from explorer.inspection.portrait import Portrait
+from explorer.inspection.portrait import Portrait, original_totals
 
 HEADER = ("#", "Layer", "Type", "Hyperparameters", "Input", "Output", "Parameters", "MACs", "Bytes", "Receptive field")
 
@@ -26,6 +27,7 @@ def document(portrait: Portrait, setup: TrainingSetup | None = None) -> dict[str
         setup: of a step of training whose memory is asked for, which takes as long as the rest again or longer.
     """
     entry, anatomy, published = portrait.entry, portrait.anatomy, portrait.published
+    original = original_totals(portrait)
     result: dict[str, Any] = {
         "architecture": entry.name,
         "source": entry.implementation,
@@ -36,6 +38,7 @@ def document(portrait: Portrait, setup: TrainingSetup | None = None) -> dict[str
         "trainable_params": anatomy.trainable_params,
         "macs": anatomy.macs,
         "activation_bytes": anatomy.activation_bytes,
+        "original": original and {"architecture": base_of(entry.name), **asdict(original)},
         "memory": memory_document(portrait, setup),
         "published": published[0].document() if published else None,
         "conformance": [{**asdict(check), "why": check.why.en} for check in checks(portrait)],
@@ -121,6 +124,12 @@ def totals(anatomy: Anatomy) -> tuple[str, ...]:
     return ("", "Total", "", "", "", "", *sums, "")
 
 
+def change_text(after: int, before: int) -> str:
+    """Returns how a count has changed: `+2,530,992 (+9.9 %)`."""
+    share = f" ({100 * (after - before) / before:+.1f} %)" if before else ""
+    return f"{after - before:+,}{share}"
+
+
 def to_csv(anatomy: Anatomy) -> str:
     """Returns the layer table as comma-separated values, with a header and without totals."""
     text = io.StringIO()
@@ -167,6 +176,12 @@ def _summary(portrait: Portrait, setup: TrainingSetup | None) -> list[str]:
     lines.append(
         f"{anatomy.params:,} parameters · {anatomy.macs:,} MACs · {anatomy.activation_bytes:,} bytes of activations"
     )
+    original = original_totals(portrait)
+    if original is not None:
+        lines.append(
+            f"Changed from {base_of(entry.name)}: {change_text(anatomy.params, original.params)} parameters, "
+            f"{change_text(anatomy.macs, original.macs)} MACs"
+        )
     lines += [check_text(check) for check in checks(portrait)]
     lines += memory_lines(portrait, setup)
     if entry.note.en:

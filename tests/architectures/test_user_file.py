@@ -104,7 +104,7 @@ def test_the_entry_says_where_the_network_is_from(net_file: Path) -> None:
     known = entry(f"{net_file}:Net")
     assert (known.name, known.title, known.source) == (f"{net_file}:Net", "Net", "file")
     assert known.input == (3, 224, 224)
-    assert known.note == f"From {net_file}"
+    assert known.note.en == f"From {net_file}"
 
 
 def test_options_are_those_of_its_signature(net_file: Path) -> None:

@@ -23,8 +23,8 @@ WAIT = 90_000
 
 
 @pytest.fixture
-def networks(qtbot: QtBot) -> ArchitectureList:
-    networks = ArchitectureList()
+def networks(qtbot: QtBot, settings: QSettings) -> ArchitectureList:
+    networks = ArchitectureList(settings)
     qtbot.addWidget(networks)
     networks.add("Classics", catalogue())
     return networks
@@ -114,12 +114,12 @@ def test_names_are_typed_in_part_or_in_full(page: ComparePage, qtbot: QtBot) -> 
     line = page.second.lineEdit()
     assert line is not None
     line.selectAll()
-    qtbot.keyClicks(line, "ResNet-34")
+    qtbot.keyClicks(line, "LeNet-5 (dense")
     completer = page.second.completer()
     assert completer is not None
     assert completer.completionCount() == 1
     completer.activated[str].emit(completer.currentCompletion())
-    wait_for(page, qtbot, "resnet18", "resnet34")
+    wait_for(page, qtbot, "resnet18", "lenet5")
     line.selectAll()
     qtbot.keyClicks(line, "torchvision:resnet18")
     qtbot.keyClick(line, Qt.Key.Key_Return)

@@ -21,6 +21,9 @@ class Step:
     """What a title says of it."""
     title: Text
     help: Text
+    adds: tuple[str, ...] = ()
+    """Ideas, as on the cards, that it brings in."""
+    removes: tuple[str, ...] = ()
 
 
 STEPS = (
@@ -33,6 +36,7 @@ STEPS = (
             "Each block weighs its channels by what two small dense layers say of their means.",
             "每个块用两层小的全连接层，根据各通道的均值给通道加权。",
         ),
+        adds=("channel-attention",),
     ),
     Step(
         "cbam",
@@ -43,6 +47,7 @@ STEPS = (
             "Each block weighs its channels, then its places.",
             "每个块先给通道加权，再给空间位置加权。",
         ),
+        adds=("channel-attention", "spatial-attention"),
     ),
     Step(
         "nonlocal",
@@ -53,6 +58,7 @@ STEPS = (
             "Between blocks, each place gathers from all places of its map: self-attention over space.",
             "在块与块之间，让每个位置从整张特征图汇集信息，即空间自注意力。",
         ),
+        adds=("self-attention",),
     ),
     Step(
         "deformable",
@@ -63,6 +69,7 @@ STEPS = (
             "Spatial convolutions learn where to sample; version 2 also weighs the samples.",
             "空间卷积自己学习采样位置；第二版还学习每个采样点的权重。",
         ),
+        adds=("deformable",),
     ),
     Step(
         "dilated",
@@ -73,6 +80,7 @@ STEPS = (
             "The last maps stay larger and each cell sees as far: late strides become dilation.",
             "后几级的步长改为空洞，特征图保持较大，而每个单元的视野不变。",
         ),
+        adds=("dilated",),
     ),
     Step(
         "plain",
@@ -83,6 +91,7 @@ STEPS = (
             "Residual blocks become plain chains of their layers; projections on skips go.",
             "残差块变成各层依次相连的普通结构，跳连上的投影也一并去掉。",
         ),
+        removes=("residual",),
     ),
     Step(
         "nobn",
@@ -93,6 +102,7 @@ STEPS = (
             "Batch normalisations become identities; convolutions in front of them get a bias.",
             "批归一化换成恒等映射，其前面的卷积补上偏置。",
         ),
+        removes=("batch-normalisation",),
     ),
 )
 
@@ -155,4 +165,10 @@ def changed(entry: Entry, name: str) -> Entry:
         "".join([f"由 {entry.title} 改造而来。", *(step.help.zh for step in steps)]),
     )
     title = " + ".join([entry.title, *(step.short for step in steps)])
-    return replace(entry, name=name, title=title, note=note, published=(), stages=(), stages_from="")
+    ideas = list(entry.ideas)
+    for step in steps:
+        ideas = [idea for idea in ideas if idea not in step.removes]
+        ideas += [idea for idea in step.adds if idea not in ideas]
+    return replace(
+        entry, name=name, title=title, note=note, ideas=tuple(ideas), published=(), stages=(), stages_from=""
+    )

@@ -6,7 +6,7 @@ from PySide6.QtCore import QAbstractListModel, QModelIndex, QPersistentModelInde
 from PySide6.QtGui import QStandardItemModel
 from PySide6.QtWidgets import QComboBox, QCompleter, QListView, QWidget
 
-from explorer.ui.explore.architecture_list import NAME_ROLE
+from explorer.ui.explore.network_tree import networks_in
 
 Index = QModelIndex | QPersistentModelIndex
 
@@ -30,13 +30,9 @@ class NetworkNames(QAbstractListModel):
 
     def _read(self) -> None:
         self.beginResetModel()
-        self._rows = []
-        for number in range(self._source.rowCount()):
-            section = self._source.item(number)
-            for row in range(section.rowCount()):
-                item = section.child(row)
-                name = str(item.data(NAME_ROLE))
-                self._rows.append((name, name if ":" in name else f"{name}  ·  {item.text().strip()}"))
+        self._rows = [
+            (name, name if ":" in name else f"{name}  ·  {text.strip()}") for name, text in networks_in(self._source)
+        ]
         self.endResetModel()
 
     def text_of(self, name: str) -> str:

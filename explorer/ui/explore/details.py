@@ -6,12 +6,17 @@ from collections.abc import Iterable
 from html import escape
 from typing import TYPE_CHECKING
 
-from PySide6.QtWidgets import QTextBrowser, QVBoxLayout, QWidget
+from PySide6.QtCore import QLocale, QSettings, QUrl, Signal
+from PySide6.QtGui import QDesktopServices
+from PySide6.QtWidgets import QComboBox, QHBoxLayout, QTextBrowser, QToolButton, QVBoxLayout, QWidget
 
-from explorer.architectures.entry import Entry
+from explorer.architectures.cards import families
+from explorer.architectures.entry import Entry, Language
 from explorer.inspection.anatomy import Layer, ReceptiveField
+from explorer.inspection.conformance import Check
 from explorer.inspection.portrait import Portrait
 from explorer.inspection.report import value_text
+from explorer.ui.explore.card_text import CHECKS, FAMILY, card_html
 from explorer.ui.explore.input_patch import InputPatch
 from explorer.ui.numbers import short_bytes
 
@@ -22,18 +27,45 @@ if TYPE_CHECKING:
 class Details(QWidget):
     """Text about what is selected, to be selected and copied; below it, what one cell of the layer sees."""
 
-    def __init__(self, parent: QWidget | None = None) -> None:
+    network_wanted = Signal(str)
+    """Name of a network that the card leads to."""
+    language_changed = Signal()
+
+    def __init__(self, settings: QSettings, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self._settings = settings
+        self._entry: Entry | None = None
+        self._checks: tuple[Check, ...] = ()
+        default = "zh" if QLocale.system().language() == QLocale.Language.Chinese else "en"
+        self.language: Language = "zh" if settings.value("explore/card_language", default) == "zh" else "en"
         self.text = QTextBrowser(self)
-        self.text.setOpenExternalLinks(True)
+        self.text.setOpenLinks(False)
+        self.text.anchorClicked.connect(self._follow)
         self.text.setAccessibleName("Details")
+        self.card = QToolButton(self)
+        self.card.setText("‹ Card")
+        self.card.setToolTip("Back from the layer to the network's card")
+        self.card.clicked.connect(self.show_card)
+        self.languages = QComboBox(self)
+        for language, title in (("en", "English"), ("zh", "中文")):
+            self.languages.addItem(title, language)
+        self.languages.setCurrentIndex(self.languages.findData(self.language))
+        self.languages.setAccessibleName("Language of the card")
+        self.languages.setToolTip("Language of the card")
+        self.languages.currentIndexChanged.connect(self._choose_language)
+        head = QHBoxLayout()
+        head.addWidget(self.card)
+        head.addStretch(1)
+        head.addWidget(self.languages)
         self.patch = InputPatch(self)
         self.setMinimumWidth(180)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(4)
+        layout.addLayout(head)
         layout.addWidget(self.text, 1)
         layout.addWidget(self.patch)
+        self.card.hide()
 
     def toPlainText(self) -> str:
         """Returns all that is written in it."""
@@ -41,36 +73,54 @@ class Details(QWidget):
 
     def clear(self) -> None:
         """Shows nothing."""
+        self._entry = None
+        self.card.hide()
         self.text.clear()
         self.patch.show_field(None, ())
 
-    def show_entry(self, entry: Entry) -> None:
-        """Shows what the network is about."""
-        parts = [f"<h3>{escape(entry.title)}</h3>"]
-        if entry.idea.en:
-            parts.append(f"<p>{escape(entry.idea.en)}</p>")
-        if entry.note.en:
-            parts.append(f"<p><b>This version.</b> {escape(entry.note.en)}</p>")
-        if entry.published:
-            parts.append(f"<p><b>Published numbers.</b> {escape(entry.published[0].source)}</p>")
-        made = {"explorer": "Built by this program.", "file": "Built by your own file."}
-        parts.append(f"<p>{made.get(entry.implementation, f'Built by {entry.implementation}.')}</p>")
-        scale = [f"{channel:.3f}" for channel in entry.mean], [f"{channel:.3f}" for channel in entry.std]
-        rows = [
-            ("Name", entry.name),
-            ("Task", entry.task),
-            ("Input", value_text(entry.input)),
-            ("Mean", ", ".join(scale[0])),
-            ("Std", ", ".join(scale[1])),
-        ]
-        self.text.setHtml("".join(parts) + _table(rows))
+    def show_entry(self, entry: Entry, checks: tuple[Check, ...] = ()) -> None:
+        """Shows what the network is about, and how well it agrees with what has been printed of it."""
+        known = self._entry is not None and self._entry.name == entry.name and self.card.isHidden()
+        self._entry, self._checks = entry, checks
+        place = self.text.verticalScrollBar().value()
+        self.show_card()
+        if known:  # the same card with other numbers
+            self.text.verticalScrollBar().setValue(place)
+
+    def show_card(self) -> None:
+        """Shows the card of the network again."""
+        if self._entry is None:
+            return
+        self.text.setHtml(card_html(self._entry, self._checks, self.language))
         self.patch.show_field(None, ())
+        self.card.hide()
+        self.languages.show()
+
+    def show_checks(self) -> None:
+        """Shows the card where it compares measured numbers with printed ones."""
+        self.show_card()
+        self.text.scrollToAnchor(CHECKS)
+
+    def _choose_language(self) -> None:
+        self.language = self.languages.currentData()
+        self._settings.setValue("explore/card_language", self.language)
+        if not self.card.isVisible():
+            self.show_card()
+        self.language_changed.emit()
+
+    def _follow(self, link: QUrl) -> None:
+        if link.scheme() == FAMILY:
+            self.network_wanted.emit(families()[link.path()].name)
+        else:
+            QDesktopServices.openUrl(link)
 
     def show_layer(self, layer: Layer, portrait: Portrait) -> None:
         """Shows everything that is known of one layer."""
         from explorer.inspection.count_arithmetic import explain_counts  # late: nothing is selected at first
         from explorer.inspection.shape_arithmetic import explain_shape
 
+        self.card.show()
+        self.languages.hide()
         anatomy = portrait.anatomy
         rows = [("Type", layer.type), ("Place", f"{layer.index + 1:,} of {len(anatomy.layers):,}")]
         if layer.group:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import ast
+import contextlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -15,6 +15,7 @@ from PySide6.QtWidgets import (
     QInputDialog,
     QMessageBox,
     QSplitter,
+    QStackedWidget,
     QVBoxLayout,
     QWidget,
 )
@@ -23,36 +24,32 @@ from explorer.architectures.cards import catalogue
 from explorer.architectures.entry import Entry
 from explorer.architectures.options import Scalar
 from explorer.architectures.registry import entry, library_entries
+from explorer.architectures.surgery.steps import base_of, steps_of
 from explorer.errors import InputError
+from explorer.inspection.conformance import checks
 from explorer.inspection.graph.outline import OPEN_LAYERS
-from explorer.inspection.portrait import Portrait, portray
+from explorer.inspection.portrait import Portrait, Totals
 from explorer.ui.background import Answer, Background, CancelledError
-from explorer.ui.explore.architecture_list import ArchitectureList
+from explorer.ui.explore.architecture_list import CLASSICS, MINE, MODIFIED, ArchitectureList
+from explorer.ui.explore.callables import callables_in
 from explorer.ui.explore.details import Details
 from explorer.ui.explore.export_menu import ExportMenu
 from explorer.ui.explore.header import Header
 from explorer.ui.explore.layer_table import LayerTable
+from explorer.ui.explore.questions import Inspected, inspect, load_and_inspect
 from explorer.ui.explore.shape_flow import ShapeFlow
-from explorer.ui.torch_loading import Engine, load_the_rest, load_torch
+from explorer.ui.torch_loading import load_the_rest
 from explorer.ui.widgets.banner import Banner
 from explorer.ui.widgets.waiting import Waiting
 
 if TYPE_CHECKING:
+    from explorer.ui.explore.family_map import FamilyMap
     from explorer.ui.explore.memory_dialog import MemoryDialog
 
 FIRST = "resnet50"
+MOST_REMEMBERED = 20
+"""Files, and modified networks, of earlier days that the list offers."""
 LIBRARIES: tuple[Literal["torchvision", "timm"], ...] = ("torchvision", "timm")
-
-
-def _load(name: str) -> tuple[Engine, Portrait]:
-    """The first question: loads torch and inspects the network that the window opens with."""
-    engine = load_torch()
-    return engine, _inspect(name, None, {})
-
-
-def _inspect(name: str, input: tuple[int, int, int] | None, given: dict[str, Scalar]) -> Portrait:
-    load_torch()
-    return portray(name, input, given)
 
 
 class ExplorePage(QWidget):
@@ -72,40 +69,46 @@ class ExplorePage(QWidget):
         self._name = ""
         self._loaded = False
         """Whether torch is there: its import must not be interrupted."""
+        self._asked = ""
+        """Name of the network that was last asked for."""
         self.portrait: Portrait | None = None
+        self._original: Totals | None = None
         self._parts: list[Callable[[], None]] = []
         """What of a new portrait is still to be shown."""
 
-        self.list = ArchitectureList(self)
+        self.list = ArchitectureList(settings, self)
         self.header = Header(self)
         self.flow = ShapeFlow(self)
-        self.details = Details(self)
+        self.details = Details(settings, self)
         self.table = LayerTable(self)
         self._memory: MemoryDialog | None = None
+        self._map: FamilyMap | None = None
         self.banner = Banner()
         self.waiting = Waiting()
         self.export = ExportMenu(self.flow, settings, self)
         self.header.add_button(self.export)
 
+        self.sides = QSplitter(Qt.Orientation.Horizontal, self)
+        self.right = QStackedWidget(self.sides)
+        """The network or the map. Here before what it holds: each move of a tree of widgets styles all of it anew."""
+        right = QWidget()
+        self.right.addWidget(right)
         self.flow_and_details = QSplitter(Qt.Orientation.Horizontal, self)
         self.flow_and_details.addWidget(self.flow)
         self.flow_and_details.addWidget(self.details)
         self.flow_and_details.setStretchFactor(0, 1)
-        self.flow_and_details.setSizes([700, 250])
+        self.flow_and_details.setSizes([670, 280])
         self.upper_and_table = QSplitter(Qt.Orientation.Vertical, self)
         self.upper_and_table.addWidget(self.flow_and_details)
         self.upper_and_table.addWidget(self.table)
         self.upper_and_table.setSizes([420, 260])
-        right = QWidget(self)
         column = QVBoxLayout(right)
         column.setContentsMargins(0, 0, 0, 0)
         column.addWidget(self.header)
         column.addWidget(self.banner)
         column.addWidget(self.waiting)
         column.addWidget(self.upper_and_table, 1)
-        self.sides = QSplitter(Qt.Orientation.Horizontal, self)
-        self.sides.addWidget(self.list)
-        self.sides.addWidget(right)
+        self.sides.insertWidget(0, self.list)
         self.sides.setStretchFactor(1, 1)
         self.sides.setSizes([230, 970])
         self.sides.setCollapsible(1, False)
@@ -115,7 +118,13 @@ class ExplorePage(QWidget):
 
         self.list.chosen.connect(self.open)
         self.list.file_wanted.connect(self.ask_for_file)
+        self.list.timeline.toggled.connect(self._show_map)
+        self.list.narrowed.connect(self._narrow_map)
+        self.details.network_wanted.connect(self.open_and_select)
+        self.list.removal_wanted.connect(self._forget_modified)
         self.header.changed.connect(self._inspect_changed)
+        self.header.modify.wanted.connect(self._modify)
+        self.header.checks_wanted.connect(self.details.show_checks)
         self.header.memory.clicked.connect(self._show_memory)
         self.table.selected.connect(self._row_selected)
         self.flow.selected.connect(self._node_selected)
@@ -135,6 +144,38 @@ class ExplorePage(QWidget):
         search.setShortcutContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
         search.triggered.connect(self._focus_search)
         self.addAction(search)
+        self.list.timeline.setShortcut(QKeySequence("Ctrl+M"))
+        self.list.timeline.setToolTip("The families of the classics on a timeline (Ctrl+M)")
+
+    @property
+    def map(self) -> FamilyMap:
+        """The timeline of the families, made when it is first needed."""
+        if self._map is None:
+            from explorer.ui.explore.family_map import FamilyMap
+
+            self._map = FamilyMap(self)
+            self._map.opened.connect(self.open_and_select)
+            self._map.closed.connect(self._close_map)
+            self.right.addWidget(self._map)
+        return self._map
+
+    def _show_map(self, visible: bool) -> None:
+        if visible:
+            self.map.set_language(self.details.language)
+            self.map.show_network(self.portrait.entry if self.portrait is not None else None)
+            self._narrow_map()
+            self.right.setCurrentWidget(self.map)
+            self.map.setFocus()
+        else:
+            self.right.setCurrentIndex(0)
+
+    def _close_map(self) -> None:
+        self.list.timeline.setChecked(False)
+        self.list.tree.setFocus()
+
+    def _narrow_map(self) -> None:
+        if self.list.timeline.isChecked():
+            self.map.keep(self.list.passing() if self.list.narrowing else None)
 
     @property
     def memory(self) -> MemoryDialog:
@@ -152,8 +193,9 @@ class ExplorePage(QWidget):
 
     def begin(self, name: str = "") -> None:
         """Fills the list, starts loading torch and shows a first network: the named, the last or ResNet-50."""
-        self.list.add("Classics", catalogue())
+        self.list.add(CLASSICS, catalogue())
         self._add_remembered_files()
+        self._add_modified()
         name = name or str(self._settings.value("explore/network", FIRST))
         try:
             known = self._announce(name)
@@ -161,19 +203,25 @@ class ExplorePage(QWidget):
             known = None
         if known is None:
             name = FIRST if ":" not in name else name
-            self._announce(FIRST) if name == FIRST else self.header.title.setText(name)
+            known = self._announce(name)
         self._name = name
         self.list.select(name)
         self.status_changed.emit("Loading PyTorch…")
         if known is not None:
             self.details.show_entry(known)
-        self._question = self._background.ask(_load, name)
+        self._question = self._background.ask(load_and_inspect, name)
         self._background.ask(load_the_rest)
         for library in LIBRARIES:
             self._library_questions[self._background.ask(library_entries, library)] = library
 
+    def open_and_select(self, name: str) -> None:
+        """Shows another network and makes it current in the list."""
+        self.list.select(name)
+        self.open(name)
+
     def open(self, name: str) -> None:
         """Shows another network."""
+        self.list.timeline.setChecked(False)
         if name == self._name and self.portrait is not None and self.portrait.entry.name == name:
             return
         self._name = name
@@ -197,22 +245,20 @@ class ExplorePage(QWidget):
     def _announce(self, name: str) -> Entry | None:
         """Shows at once what a card tells; the libraries' entries need torch and come with the answer."""
         if ":" in name:
-            self.header.title.setText(name.partition(":")[2] if not name.endswith(".py") else name)
-            self.header.subtitle.setText(name)
-            for figure in self.header.figures:
-                figure.clear()
+            self.header.announce_name(name, name.partition(":")[2] if not name.endswith(".py") else name)
             return None
         found = entry(name)
         self.header.announce(found)
         return found
 
     def _ask(self, name: str, input: tuple[int, int, int] | None, given: dict[str, Scalar]) -> None:
+        self._asked = name
         self.status_changed.emit(f"Inspecting {name}…")
         self._background.cancel(self._question)
         if self._loaded:
             self.waiting.begin(f"Inspecting {name}")
         self._question = self._background.ask(
-            _inspect, name, input, given, newest_only=not self._library_questions, interruptible=self._loaded
+            inspect, name, input, given, newest_only=not self._library_questions, interruptible=self._loaded
         )
 
     def _cancel(self) -> None:
@@ -228,6 +274,7 @@ class ExplorePage(QWidget):
         if library is not None:
             if isinstance(answer.result, tuple):
                 self.list.add(library, answer.result)
+                self._add_modified(library)
                 self.list.select(self._name)
             return
         if answer.id != self._question:
@@ -235,17 +282,21 @@ class ExplorePage(QWidget):
         self.status_changed.emit("")
         self.waiting.end()
         result = answer.result
-        if isinstance(result, tuple):
-            engine, result = result
-            self._loaded = True
-            self.engine_loaded.emit(engine)
-        if isinstance(result, Portrait):
+        if isinstance(result, Inspected):
+            if result.engine is not None:
+                self._loaded = True
+                self.engine_loaded.emit(result.engine)
             self._show(result)
         elif answer.error is not None:
             self._show_error(answer.error)
 
-    def _show(self, portrait: Portrait) -> None:
-        self.portrait = portrait
+    def _show(self, inspected: Inspected) -> None:
+        self.portrait, self._original = inspected.portrait, inspected.original
+        if steps_of(self.portrait.entry.name):
+            self._remember_modified(self.portrait.entry)
+        if self._name != self.portrait.entry.name:
+            self._name = self.portrait.entry.name
+            self.list.select(self._name)
         self._parts = [self._show_header, self._show_flow, self._show_table, self._show_card]
         self._show_next_part()
 
@@ -258,7 +309,7 @@ class ExplorePage(QWidget):
     def _show_header(self) -> None:
         if self.portrait is None:
             return
-        self.header.show_portrait(self.portrait)
+        self.header.show_portrait(self.portrait, self._original)
         if self._memory is not None:
             self._memory.set_portrait(self.portrait)
         self.export.show_portrait(self.portrait)
@@ -279,13 +330,13 @@ class ExplorePage(QWidget):
 
     def _show_card(self) -> None:
         if self.portrait is not None:
-            self.details.show_entry(self.portrait.entry)
+            self.details.show_entry(self.portrait.entry, checks(self.portrait))
 
     def _show_error(self, error: Exception) -> None:
         """Shows why there is no network; what was chosen stays editable."""
         text = str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}"
         if isinstance(error, CancelledError):
-            text = f"{self._name} is not shown: it was cancelled"
+            text = f"{self._asked or self._name} is not shown: it was cancelled"
         self.banner.say(text)
         if self.portrait is None or self.portrait.entry.name != self._name:
             self.portrait = None
@@ -318,6 +369,40 @@ class ExplorePage(QWidget):
         self.list.search.setFocus()
         self.list.search.selectAll()
 
+    # -- surgery ---------------------------------------------------------------------------------------------------
+
+    def _modify(self, name: str) -> None:
+        """Shows the network after other steps, with the same input and options; the former stays if that fails."""
+        if self.portrait is not None:
+            steps = {step.name for step in steps_of(name)}
+            kept = {
+                key: value
+                for key, value in self.header.chosen().items()
+                if "." not in key or key.partition(".")[0] in steps
+            }
+            self._ask(name, self.portrait.input, kept)
+
+    def _remember_modified(self, modified: Entry) -> None:
+        names = [name for name in self._names_in("explore/modified") if name != modified.name]
+        for name in names[: -(MOST_REMEMBERED - 1)]:
+            self.list.remove(name)
+        self._settings.setValue("explore/modified", [*names, modified.name][-MOST_REMEMBERED:])
+        if not self.list.has(modified.name):
+            self.list.add(MODIFIED, (modified,))
+
+    def _forget_modified(self, name: str) -> None:
+        names = self._names_in("explore/modified")
+        self._settings.setValue("explore/modified", [known for known in names if known != name])
+        self.list.remove(name)
+
+    def _add_modified(self, library: str = "") -> None:
+        """Adds the modified networks of earlier days; those of a library once it is there."""
+        for name in self._names_in("explore/modified"):
+            source, colon, _ = base_of(name).partition(":")
+            if (source if colon and source in LIBRARIES else "") == library:
+                with contextlib.suppress(InputError):  # a file that is gone, a step of another version
+                    self.list.add(MODIFIED, (entry(name),))
+
     # -- a user's own files ----------------------------------------------------------------------------------------
 
     def ask_for_file(self) -> None:
@@ -346,35 +431,17 @@ class ExplorePage(QWidget):
 
     def add_file(self, name: str) -> None:
         """Adds `path.py:NAME` to the user's own networks and shows it."""
-        remembered = [str(known) for known in self._remembered() if known != name]
-        self._settings.setValue("explore/files", [name, *remembered][:20])
+        remembered = [str(known) for known in self._names_in("explore/files") if known != name]
+        self._settings.setValue("explore/files", [name, *remembered][:MOST_REMEMBERED])
         if not self.list.select(name):
-            self.list.add("My models", (entry(name),))
+            self.list.add(MINE, (entry(name),))
             self.list.select(name)
         self.open(name)
 
-    def _remembered(self) -> list[str]:
-        value = self._settings.value("explore/files", [])
+    def _names_in(self, key: str) -> list[str]:
+        value = self._settings.value(key, [])
         return [value] if isinstance(value, str) else [str(item) for item in value] if isinstance(value, list) else []
 
     def _add_remembered_files(self) -> None:
-        known = [name for name in self._remembered() if Path(name.rpartition(":")[0]).is_file()]
-        self.list.add("My models", tuple(entry(name) for name in known))
-
-
-def callables_in(path: Path) -> list[str]:
-    """Returns the names of the public classes and functions of a Python file, read and not run; classes first.
-
-    Raises:
-        InputError: it cannot be read, is not Python, or has none.
-    """
-    try:
-        tree = ast.parse(path.read_text(encoding="utf-8"), str(path))
-    except (OSError, UnicodeDecodeError, SyntaxError, ValueError, RecursionError) as error:
-        raise InputError(f"{path} cannot be read as Python: {error}") from None
-    classes = [node.name for node in tree.body if isinstance(node, ast.ClassDef)]
-    functions = [node.name for node in tree.body if isinstance(node, ast.FunctionDef)]
-    names = [name for name in [*functions, *reversed(classes)] if not name.startswith("_")]
-    if not names:
-        raise InputError(f"{path} has no class and no function: name a torch.nn.Module or a function that gives one")
-    return names
+        known = [name for name in self._names_in("explore/files") if Path(name.rpartition(":")[0]).is_file()]
+        self.list.add(MINE, tuple(entry(name) for name in known))

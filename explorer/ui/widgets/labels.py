@@ -29,6 +29,17 @@ class ElidedLabel(QLabel):
         QPainter(self).drawText(self.rect(), Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, text)
 
 
+class CutLabel(QLabel):
+    """Text of one line that can be selected, and ends in an ellipsis where its room does."""
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        if self.hasSelectedText() or self.sizeHint().width() <= self.width():
+            super().paintEvent(event)
+            return
+        text = self.fontMetrics().elidedText(self.text(), Qt.TextElideMode.ElideRight, self.width())
+        QPainter(self).drawText(self.rect(), Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, text)
+
+
 class WrappedLabel(QLabel):
     """Shows all of a message on as many lines as it takes, however long the paths in it are."""
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from explorer.architectures.cards import ideas
 from explorer.architectures.registry import build, entry, options
 from explorer.architectures.surgery.steps import STEPS, base_of, split, steps_of, with_step, without_step
 from explorer.errors import InputError
@@ -60,6 +61,16 @@ def test_a_changed_network_keeps_its_description_but_no_published_numbers() -> N
     assert all(step.help.en in changed.note.en and step.help.zh in changed.note.zh for step in steps_of("x+se+cbam"))
 
 
+def test_a_step_brings_its_ideas_and_takes_those_that_it_undoes() -> None:
+    assert entry("resnet18+cbam+plain").ideas == (
+        *(idea for idea in entry("resnet18").ideas if idea != "residual"),
+        "channel-attention",
+        "spatial-attention",
+    )
+    named = {idea for step in STEPS for idea in (*step.adds, *step.removes)}
+    assert named <= set(ideas())
+
+
 def test_every_step_is_described_in_both_languages() -> None:
     assert all(text for step in STEPS for text in (step.title.en, step.title.zh, step.help.en, step.help.zh))
 
@@ -99,7 +110,6 @@ def test_names_are_there_before_torch() -> None:
         ("vgg16+plain", {}, "vgg16+plain: plain cannot be done, the network has no skips"),
         ("densenet121+plain", {}, "no skips that an addition closes"),
         ("googlenet+plain", {}, "no skips that an addition closes"),
-        ("timm:res2net50_14w_8s+plain", {}, "the layers of layer1.0 do not simply follow each other"),
         ("vgg16+nobn", {}, "vgg16+nobn: nobn cannot be done, the network has no batch normalisation"),
         ("alexnet+dilated", {}, "alexnet+dilated cannot run with an input of 3×227×227: at classifier.fc6 (Linear)"),
         ("inception_v3+dilated", {}, "max_pool2d in Mixed_6a reduces the maps"),
