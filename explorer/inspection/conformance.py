@@ -36,22 +36,25 @@ def checks(portrait: Portrait) -> tuple[Check, ...]:
 
     Stages are those of the network's own input and options.
     """
-    anatomy = portrait.anatomy
+    counts = (check for row in portrait.published for check in count_checks(row, portrait.anatomy))
+    return (*counts, *stage_checks(portrait))
+
+
+def stage_checks(portrait: Portrait) -> list[Check]:
+    """Returns the printed shapes of the stages beside the measured ones, where the network is as it is drawn."""
     found = []
-    for row in portrait.published:
-        found += _counts(row, anatomy)
-    if portrait.canonical:
-        for stage in portrait.entry.stages:
-            measured = output_shape(anatomy, stage.path)
-            same = measured is not None and measured[1:] == stage.shape
-            text = "not there" if measured is None else _shape(measured[1:])
-            verdict: Verdict = "exact" if same else "explained" if stage.why.en else "differs"
-            why = Text() if same else stage.why
-            found.append(Check(stage.name, _shape(stage.shape), text, verdict, portrait.entry.stages_from, why))
-    return tuple(found)
+    for stage in portrait.entry.stages if portrait.canonical else ():
+        measured = output_shape(portrait.anatomy, stage.path)
+        same = measured is not None and measured[1:] == stage.shape
+        text = "not there" if measured is None else _shape(measured[1:])
+        verdict: Verdict = "exact" if same else "explained" if stage.why.en else "differs"
+        why = Text() if same else stage.why
+        found.append(Check(stage.name, _shape(stage.shape), text, verdict, portrait.entry.stages_from, why))
+    return found
 
 
-def _counts(row: Published, anatomy: Anatomy) -> list[Check]:
+def count_checks(row: Published, anatomy: Anatomy) -> list[Check]:
+    """Returns the printed counts of a row that holds for this network beside the measured ones."""
     pairs: list[tuple[str, Figure | None, int]] = [("params", row.params, anatomy.params)]
     if anatomy.failure is None:
         pairs.append(("macs", row.macs, anatomy.macs))

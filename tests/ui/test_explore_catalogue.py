@@ -81,6 +81,25 @@ def test_a_link_of_the_card_opens_the_family(page: ExplorePage, qtbot: QtBot) ->
     assert page.list.tree.currentIndex().data(NAME_ROLE) == families()["vgg"].name
 
 
+def test_a_link_of_the_card_sets_what_a_printed_number_holds_for(page: ExplorePage, qtbot: QtBot) -> None:
+    page.open("densenet_bc")
+    qtbot.waitUntil(lambda: shown(page, "densenet_bc"), timeout=WAIT)
+    rows = entry("densenet_bc").published
+    number = next(n for n, row in enumerate(rows) if dict(row.options).get("growth_rate") == 40)
+    assert page.details.toPlainText().count("depth = 190, growth_rate = 40")
+    page.details.text.anchorClicked.emit(QUrl(f"setting:{number}"))
+    qtbot.waitUntil(lambda: shown(page, "densenet_bc") and bool(page.portrait and page.portrait.chosen), timeout=WAIT)
+    assert page.portrait is not None
+    assert page.portrait.anatomy.params == 25_624_430
+    qtbot.waitUntil(lambda: "own input and options" in page.details.toPlainText(), timeout=WAIT)
+    assert page.header.chosen() == {"depth": 190, "growth_rate": 40}
+    assert "published 25.6 M" in page.header.figures[0].text()
+    assert "depth = 190" not in page.details.toPlainText()
+    page.details.text.anchorClicked.emit(QUrl("setting:0"))
+    qtbot.waitUntil(lambda: bool(page.portrait and page.portrait.canonical), timeout=WAIT)
+    qtbot.waitUntil(lambda: page.header.chosen() == {}, timeout=WAIT)
+
+
 def test_the_chip_tells_the_worst_verdict_and_leads_to_the_checks(page: ExplorePage, qtbot: QtBot) -> None:
     assert page.header.verdict.text() == "✔ paper"
     assert page.portrait is not None

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from html import escape
 
 from explorer.architectures.cards import descendants, families, ideas, words
 from explorer.architectures.entry import Entry, Language, Published
-from explorer.inspection.conformance import Check
+from explorer.inspection.conformance import Check, count_checks, stage_checks
+from explorer.inspection.portrait import Portrait
 from explorer.inspection.report import value_text
 
 SIGNS = {
@@ -21,10 +22,12 @@ CHECKS = "checks"
 """Anchor of the table of checks."""
 FAMILY = "family"
 """Scheme of the links to other families."""
+SETTING = "setting"
+"""Scheme of the links to the input and options that a row of published numbers holds for."""
 
 
-def card_html(entry: Entry, checks: Sequence[Check], language: Language) -> str:
-    """Returns the card of a network, with checks where it has been inspected."""
+def card_html(entry: Entry, portrait: Portrait | None, language: Language) -> str:
+    """Returns the card of a network, with what was measured where it has been inspected."""
     parts = [f"<h3>{escape(entry.title)}</h3>", _paper(entry, language)]
     for key, text in (
         ("idea", entry.idea),
@@ -35,7 +38,7 @@ def card_html(entry: Entry, checks: Sequence[Check], language: Language) -> str:
         if text.en:
             head = f"<b>{_word(key, language)}</b><br>" if key != "idea" else ""
             parts.append(f"<p>{head}{escape(text.to(language))}</p>")
-    parts.append(_checks(entry.published, checks, language))
+    parts.append(_published(entry, portrait, language))
     for key, files in (("ancestors", entry.ancestors), ("descendants", descendants(entry.file) if entry.file else ())):
         links = [_family_link(file, families()[file]) for file in files if file in families()]
         if links:
@@ -70,25 +73,40 @@ def _family_link(file: str, first: Entry) -> str:
     return f'<a href="{FAMILY}:{escape(file)}">{escape(first.family)}</a> · {first.year}'
 
 
-def _checks(published: Iterable[Published], checks: Sequence[Check], language: Language) -> str:
-    """What each source has printed, beside what was measured."""
-    sources: dict[str, list[str]] = {}
-    for check in checks:
-        sources.setdefault(check.source, []).append(_check(check, language))
-    for row in published:
-        for name, value in row.others:
-            holds = [f"{key} = {option}" for key, option in row.options]
-            holds += [value_text(row.input)] if row.input else []
-            what = f"{name} ({', '.join(holds)})" if holds else name
-            sources.setdefault(row.source, []).append(_row("", what, value, ""))
-    if not sources:
+def _published(entry: Entry, portrait: Portrait | None, language: Language) -> str:
+    """What each source has printed, beside what was measured where it holds for the network on show."""
+    holding = portrait.published if portrait else ()
+    lines = []
+    for number, row in enumerate(entry.published):
+        holds = row in holding
+        lines.append(_head(row.source, "" if holds or portrait is None else _setting_link(number, row, language)))
+        if portrait is not None and holds:
+            lines += [_check(check, language) for check in count_checks(row, portrait.anatomy)]
+        else:
+            counts = (("params", row.params), ("macs", row.macs))
+            lines += [_row("", words()[key].to(language), each.printed, "") for key, each in counts if each]
+        lines += [_row("", name, value, "") for name, value in row.others]
+    stages = stage_checks(portrait) if portrait else []
+    if stages:
+        lines += [_head(entry.stages_from, ""), *(_check(check, language) for check in stages)]
+    if not lines:
         return ""
     heads = "".join(f"<td><small>{_word(key, language)}</small></td>" for key in ("printed", "measured"))
-    lines = [f"<tr><td></td><td></td>{heads}</tr>"]
-    for source, rows in sources.items():
-        lines += [f'<tr><td colspan=4 style="padding-top:5px"><i>{escape(source)}</i></td></tr>', *rows]
     title = f'<p style="margin-bottom:0"><a name="{CHECKS}"></a><b>{_word("published", language)}</b></p>'
-    return f'{title}<table width="99%" cellspacing=2>{"".join(lines)}</table>'
+    table = f"<tr><td width=16></td><td></td>{heads}</tr>{''.join(lines)}"
+    return f'{title}<table width="99%" cellspacing=2>{table}</table>'
+
+
+def _head(source: str, link: str) -> str:
+    return f'<tr><td colspan=4 style="padding-top:5px"><i>{escape(source)}</i>{link}</td></tr>'
+
+
+def _setting_link(number: int, row: Published, language: Language) -> str:
+    """A link that says what a row holds for, and sets it."""
+    parts = [f"{key} = {value_text(value)}" for key, value in row.options]
+    parts += [f"{words()['input'].to(language)} {value_text(row.input)}"] if row.input else []
+    text = ", ".join(parts) or words()["defaults"].to(language)
+    return f'<br><a href="{SETTING}:{number}">{escape(text)}</a>'
 
 
 def _check(check: Check, language: Language) -> str:

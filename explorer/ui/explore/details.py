@@ -13,10 +13,9 @@ from PySide6.QtWidgets import QComboBox, QHBoxLayout, QTextBrowser, QToolButton,
 from explorer.architectures.cards import families
 from explorer.architectures.entry import Entry, Language
 from explorer.inspection.anatomy import Layer, ReceptiveField
-from explorer.inspection.conformance import Check
 from explorer.inspection.portrait import Portrait
 from explorer.inspection.report import value_text
-from explorer.ui.explore.card_text import CHECKS, FAMILY, card_html
+from explorer.ui.explore.card_text import CHECKS, FAMILY, SETTING, card_html
 from explorer.ui.explore.input_patch import InputPatch
 from explorer.ui.numbers import short_bytes
 
@@ -29,13 +28,15 @@ class Details(QWidget):
 
     network_wanted = Signal(str)
     """Name of a network that the card leads to."""
+    setting_wanted = Signal(object)
+    """The `Published` row whose input and options are to be shown."""
     language_changed = Signal()
 
     def __init__(self, settings: QSettings, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._settings = settings
         self._entry: Entry | None = None
-        self._checks: tuple[Check, ...] = ()
+        self._portrait: Portrait | None = None
         default = "zh" if QLocale.system().language() == QLocale.Language.Chinese else "en"
         self.language: Language = "zh" if settings.value("explore/card_language", default) == "zh" else "en"
         self.text = QTextBrowser(self)
@@ -78,10 +79,10 @@ class Details(QWidget):
         self.text.clear()
         self.patch.show_field(None, ())
 
-    def show_entry(self, entry: Entry, checks: tuple[Check, ...] = ()) -> None:
-        """Shows what the network is about, and how well it agrees with what has been printed of it."""
+    def show_entry(self, entry: Entry, portrait: Portrait | None = None) -> None:
+        """Shows what the network is about, and once it is inspected how well it agrees with what has been printed."""
         known = self._entry is not None and self._entry.name == entry.name and self.card.isHidden()
-        self._entry, self._checks = entry, checks
+        self._entry, self._portrait = entry, portrait
         place = self.text.verticalScrollBar().value()
         self.show_card()
         if known:  # the same card with other numbers
@@ -91,7 +92,7 @@ class Details(QWidget):
         """Shows the card of the network again."""
         if self._entry is None:
             return
-        self.text.setHtml(card_html(self._entry, self._checks, self.language))
+        self.text.setHtml(card_html(self._entry, self._portrait, self.language))
         self.patch.show_field(None, ())
         self.card.hide()
         self.languages.show()
@@ -111,6 +112,8 @@ class Details(QWidget):
     def _follow(self, link: QUrl) -> None:
         if link.scheme() == FAMILY:
             self.network_wanted.emit(families()[link.path()].name)
+        elif link.scheme() == SETTING and self._entry is not None:
+            self.setting_wanted.emit(self._entry.published[int(link.path())])
         else:
             QDesktopServices.openUrl(link)
 

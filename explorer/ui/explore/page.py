@@ -21,12 +21,11 @@ from PySide6.QtWidgets import (
 )
 
 from explorer.architectures.cards import catalogue
-from explorer.architectures.entry import Entry
+from explorer.architectures.entry import Entry, Published
 from explorer.architectures.options import Scalar
 from explorer.architectures.registry import entry, library_entries
 from explorer.architectures.surgery.steps import base_of, steps_of
 from explorer.errors import InputError
-from explorer.inspection.conformance import checks
 from explorer.inspection.graph.outline import OPEN_LAYERS
 from explorer.inspection.portrait import Portrait, Totals
 from explorer.ui.background import Answer, Background, CancelledError
@@ -121,6 +120,7 @@ class ExplorePage(QWidget):
         self.list.timeline.toggled.connect(self._show_map)
         self.list.narrowed.connect(self._narrow_map)
         self.details.network_wanted.connect(self.open_and_select)
+        self.details.setting_wanted.connect(self._show_setting)
         self.list.removal_wanted.connect(self._forget_modified)
         self.header.changed.connect(self._inspect_changed)
         self.header.modify.wanted.connect(self._modify)
@@ -269,6 +269,11 @@ class ExplorePage(QWidget):
         if self.portrait is not None:
             self._ask(self.portrait.entry.name, self.header.input.value(), self.header.chosen())
 
+    def _show_setting(self, row: Published) -> None:
+        """Shows the network as a row of published numbers holds for it."""
+        if self.portrait is not None:
+            self._ask(self.portrait.entry.name, row.input, dict(row.options))
+
     def _answered(self, answer: Answer) -> None:
         library = self._library_questions.pop(answer.id, None)
         if library is not None:
@@ -330,7 +335,7 @@ class ExplorePage(QWidget):
 
     def _show_card(self) -> None:
         if self.portrait is not None:
-            self.details.show_entry(self.portrait.entry, checks(self.portrait))
+            self.details.show_entry(self.portrait.entry, self.portrait)
 
     def _show_error(self, error: Exception) -> None:
         """Shows why there is no network; what was chosen stays editable."""
