@@ -202,7 +202,7 @@ def test_an_impossible_input_gives_the_part_that_ran_and_says_where_it_ended(run
     assert status == 2
     assert err == (
         "architecture-explorer: alexnet cannot take an input of 3×8×8: at features.conv1 (Conv2d), "
-        "its window of 11×11 does not fit into its input of 8×8\n"
+        "its window of 11×11 does not fit into its input of 8×8; height and width must be at least 67\n"
     )
     shown = json.loads(out)
     assert shown["failure"]["layer"] == "features.conv1"
@@ -276,7 +276,7 @@ def test_a_bad_setting_is_refused(run: Run, setting: str, words: tuple[str, ...]
         ["show", "lenet5", "--input"],
         ["show", "lenet5", "--set"],
         ["list", "--source", "keras"],
-        ["datasets", "surplus"],
+        ["datasets", "digits", "surplus"],
         ["unheard-of"],
         [],
     ],
@@ -449,6 +449,37 @@ def test_datasets_gives_a_line_each_for_people(run: Run) -> None:
     status, out, err = run("datasets")
     assert (status, err) == (0, "")
     assert [line.split()[0] for line in out.splitlines()] == [row["name"] for row in document(run, "datasets")]
+
+
+def test_datasets_tells_where_each_comes_from(run: Run) -> None:
+    for dataset in document(run, "datasets"):
+        assert dataset["homepage"].startswith("http")
+        assert dataset["source"]
+        assert isinstance(dataset["licence"], str)
+
+
+def test_datasets_looks_into_one(run: Run) -> None:
+    digits = document(run, "datasets", "digits")
+    assert digits["parts"] == {"train": {"images": 1797, "counts": [178, 182, 177, 183, 181, 182, 181, 179, 174, 180]}}
+    assert digits["mean"] == pytest.approx([0.3053], abs=5e-5)
+    assert digits["broken"] == digits["doubtful"] == []
+    status, out, err = run("datasets", "digits")
+    assert (status, err) == (0, "")
+    assert "largest to smallest class 1.1 : 1" in out
+
+
+def test_datasets_looks_into_a_folder(run: Run, shared_data: Callable[..., Path]) -> None:
+    folder = f"folder:{shared_data('hymenoptera')}"
+    assert document(run, "datasets", folder)["classes"] == ["ants", "bees"]
+    _, out, _ = run("datasets", folder)
+    assert "to look at:" in out
+    assert "imageNotFound.gif" in out
+
+
+@pytest.mark.parametrize("name", ["imagenet", "folder:/nowhere", "/nowhere/labels.csv"])
+def test_datasets_that_there_are_not_are_refused(run: Run, name: str) -> None:
+    assert_refused(run("datasets", name))
+    assert_refused(run("datasets", name, "--json"))
 
 
 # -- as a part of a shell's pipe -----------------------------------------------------------------------------------

@@ -36,6 +36,8 @@ class Portrait:
     input: tuple[int, int, int]
     """Channels, height, width."""
     anatomy: Anatomy
+    smallest: int = 0
+    """Height and width from which on a square input is large enough, where this one is not; 0 where that is not it."""
 
     @property
     def canonical(self) -> bool:
@@ -59,7 +61,8 @@ class Portrait:
             return ""
         size = "×".join(map(str, self.input))
         place = f"at {failure.layer} ({failure.type})" if failure.layer else f"in {failure.type}"
-        return f"{self.entry.name} cannot take an input of {size}: {place}, {failure.message}"
+        text = f"{self.entry.name} cannot take an input of {size}: {place}, {failure.message}"
+        return f"{text}; height and width must be at least {self.smallest}" if self.smallest else text
 
 
 def portray(name: str, input: tuple[int, int, int] | None = None, given: Mapping[str, Any] | None = None) -> Portrait:
@@ -82,7 +85,37 @@ def portray(name: str, input: tuple[int, int, int] | None = None, given: Mapping
     size = input or network.input
     # Where an option says how large another input is, the module knows better than the card.
     others = getattr(module, "other_inputs", network.other_inputs)
-    return Portrait(network, known, tuple(chosen.items()), size, capture(module, input_shapes(network, size, others)))
+    anatomy = capture(module, input_shapes(network, size, others))
+    smallest = 0
+    if anatomy.failure is not None and min(size[1:]) < min(network.input[1:]):
+        smallest = _smallest_side(network, size, chosen)
+    return Portrait(network, known, tuple(chosen.items()), size, anatomy, smallest)
+
+
+def _smallest_side(network: Entry, size: tuple[int, int, int], chosen: Mapping[str, Scalar]) -> int:
+    """Returns a side that square inputs need, between the one given and the network's own, by halving; 0 if unknown."""
+    too_small, enough = min(size[1:]), min(network.input[1:])
+    if not _runs(network, (size[0], enough, enough), chosen):
+        return 0  # it is not the size
+    while enough - too_small > 1:
+        side = (too_small + enough) // 2
+        if _runs(network, (size[0], side, side), chosen):
+            enough = side
+        else:
+            too_small = side
+    return enough
+
+
+def _runs(network: Entry, size: tuple[int, int, int], chosen: Mapping[str, Scalar]) -> bool:
+    import torch
+
+    try:
+        module = build(network, size, device="meta", **chosen).eval()
+        with torch.no_grad():
+            module(*(torch.zeros(shape, device="meta") for shape in input_shapes(network, size, network.other_inputs)))
+    except Exception:  # whatever a network raises where its input is too small
+        return False
+    return True
 
 
 def original_totals(portrait: Portrait) -> Totals | None:

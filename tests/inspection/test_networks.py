@@ -72,7 +72,8 @@ def test_macs_are_half_of_what_torchs_flop_counter_counts(name: str) -> None:
     inputs = [torch.zeros(shape, device="meta") for shape in anatomy.inputs]
     with torch.no_grad(), sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
         network(*inputs)
-    assert 2 * anatomy.macs == counter.get_total_flops()
+    unknown = sum(layer.macs for layer in anatomy.layers if layer.type == "DeformConv2d")  # torch has no formula for it
+    assert 2 * (anatomy.macs - unknown) == counter.get_total_flops()
     assert sum(layer.macs for layer in anatomy.layers) == anatomy.macs
 
 

@@ -80,3 +80,29 @@ def test_a_portrait_is_frozen_and_crosses_processes() -> None:
 )
 def test_shapes_are_written_without_the_batch(shape: tuple[int, ...], text: str) -> None:
     assert shape_text(shape) == text
+
+
+@pytest.mark.parametrize(
+    ("name", "too_small", "side"),
+    [
+        ("alexnet", (3, 20, 20), 67),
+        ("inception_v3", (3, 40, 60), 75),
+        ("vgg16", (3, 8, 300), 32),
+        ("lenet5", (1, 5, 5), 16),
+    ],
+)
+def test_an_input_that_is_too_small_is_told_how_large_it_must_be(
+    name: str, too_small: tuple[int, int, int], side: int
+) -> None:
+    shown = portray(name, too_small)
+    assert shown.smallest == side
+    assert shown.failure_text.endswith(f"; height and width must be at least {side}")
+    channels = too_small[0]
+    assert portray(name, (channels, side, side)).failure_text == ""
+    assert portray(name, (channels, side - 1, side - 1)).failure_text != ""
+
+
+def test_wrong_channels_are_not_taken_for_a_size_that_is_too_small() -> None:
+    shown = portray("resnet18", (1, 100, 100))
+    assert shown.smallest == 0
+    assert "must be at least" not in shown.failure_text
