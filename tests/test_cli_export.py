@@ -108,7 +108,7 @@ def test_export_of_a_name_has_fresh_weights_the_same_each_time(run: Run, tmp_pat
 def test_export_takes_installed_weights_where_there_are_some(run: Run, tmp_path: Path) -> None:
     from safetensors.torch import load_file
 
-    from explorer.inference.pretrained import load_pretrained
+    from explorer.tasks.pretrained import load_pretrained
 
     path = tmp_path / "e.safetensors"
     status, _, err = run("export", "efficientnet_lite0", "--output", path)

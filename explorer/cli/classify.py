@@ -25,8 +25,8 @@ def add(commands: Commands) -> None:
 
 
 def _classify(arguments: argparse.Namespace) -> int:
+    from explorer.data.images import find_images
     from explorer.inference.classifier import load_classifier
-    from explorer.inference.images import find_images
 
     if arguments.top < 1:
         raise InputError(f"--top must be at least 1, not {arguments.top}")

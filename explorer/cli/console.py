@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     """Where each command adds its own parser."""
 
 
-NAMES = "resnet50, torchvision:resnet50, timm:resnet50, file.py:callable"
+NAMES = "resnet50, resnet50+se, torchvision:resnet50, timm:resnet50, file.py:callable"
 """How a network is named."""
 
 

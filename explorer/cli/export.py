@@ -101,7 +101,7 @@ def _named(portrait: Portrait) -> _Subject:
     import torch
 
     from explorer.architectures.registry import build
-    from explorer.inference.pretrained import PRETRAINED
+    from explorer.tasks.pretrained import PRETRAINED
 
     if portrait.failure_text:
         raise InputError(portrait.failure_text)

@@ -23,23 +23,29 @@ if TYPE_CHECKING:
 
 def add(commands: Commands) -> None:
     """Adds `train`."""
+    from explorer.training.presets import preset_names
+
     command = commands.add_parser("train", help="train a network")
     command.add_argument("name", metavar="NAME")
     command.add_argument("--dataset", help="default: the recipe's, else digits")
     command.add_argument("--data-dir", metavar="DIR", help="folder that holds the dataset")
     command.add_argument("--epochs", type=int)
     command.add_argument("--batch-size", type=int)
-    command.add_argument("--recipe", metavar="FILE.toml", type=Path)
+    recipe = command.add_mutually_exclusive_group()
+    recipe.add_argument("--recipe", metavar="FILE.toml", type=Path)
+    recipe.add_argument("--preset", help=f"a recipe by name: {', '.join(preset_names())}")
     add_settings(command, "recipe setting or builder option, learning_rate=0.1 for instance")
     command.add_argument("--device", choices=("cpu", "cuda", "auto"), default="auto")
     command.add_argument("--seed", type=int)
     command.add_argument("--run-dir", metavar="DIR", type=Path, help="folder of this run; default: a new one")
     command.add_argument("--resume", action="store_true", help="go on with the run in --run-dir")
+    command.add_argument("--dry-run", action="store_true", help="say what memory and time it takes; train nothing")
     command.add_argument("--json", action="store_true", help="print the events, one JSON object a line")
     command.set_defaults(command=_train)
 
 
 def _train(arguments: argparse.Namespace) -> int:
+    from explorer.data.datasets import full_name
     from explorer.training.fit import fit
     from explorer.training.run_folder import RunFolder
 
@@ -53,11 +59,13 @@ def _train(arguments: argparse.Namespace) -> int:
         changed = [
             flag
             for flag, value in (
-                ("--dataset", arguments.dataset and arguments.dataset != recipe.dataset),
+                ("--dataset", arguments.dataset and full_name(arguments.dataset) != recipe.dataset),
                 ("--epochs", arguments.epochs and arguments.epochs != recipe.epochs),
                 ("--batch-size", arguments.batch_size and arguments.batch_size != recipe.batch_size),
                 ("--seed", arguments.seed is not None and arguments.seed != recipe.seed),
                 ("--recipe", arguments.recipe),
+                ("--preset", arguments.preset),
+                ("--dry-run", arguments.dry_run),
                 ("--set", arguments.settings),
             )
             if value
@@ -67,6 +75,8 @@ def _train(arguments: argparse.Namespace) -> int:
     else:
         recipe = _recipe(arguments)
         _check_network(recipe)
+        if arguments.dry_run:
+            return _dry_run(recipe, arguments.device, arguments.json)
         folder = RunFolder.create(recipe, arguments.run_dir)
     with _interruption() as interrupted:
         events = fit(recipe, folder, arguments.device, arguments.resume)
@@ -79,16 +89,19 @@ def _train(arguments: argparse.Namespace) -> int:
 def _recipe(arguments: argparse.Namespace) -> Recipe:
     from dataclasses import asdict
 
-    from explorer.data.datasets import dataset_info
+    from explorer.data.datasets import dataset_info, full_name
+    from explorer.training.presets import preset_recipe
     from explorer.training.recipe import change, default_recipe, from_mapping, load_recipe
 
     if arguments.recipe is not None:
         recipe = load_recipe(arguments.recipe)
+    elif arguments.preset is not None:
+        recipe = preset_recipe(arguments.preset, arguments.name, arguments.dataset or "")
     else:
         recipe = default_recipe(arguments.name, arguments.dataset or "digits")
     given = {
         "architecture": arguments.name,
-        "dataset": arguments.dataset,
+        "dataset": arguments.dataset and full_name(arguments.dataset),
         "data_dir": arguments.data_dir,
         "epochs": arguments.epochs,
         "batch_size": arguments.batch_size,
@@ -107,6 +120,46 @@ def _check_network(recipe: Recipe) -> None:
 
     network = entry(recipe.architecture)
     check_options(options(network), recipe.options, network.name)
+
+
+def _dry_run(recipe: Recipe, device: str, as_json: bool) -> int:
+    """Prints what the run will take."""
+    from dataclasses import asdict
+
+    from explorer.training.preflight import preflight
+
+    steps = preflight(recipe, device)
+    while True:
+        try:
+            progress = next(steps)
+        except StopIteration as stop:
+            found = stop.value
+            break
+        if not as_json:
+            _print_event(progress)
+    if as_json:
+        write(json.dumps(asdict(found)))
+        return 0
+    if sys.stderr.isatty():
+        sys.stderr.write("\r\033[K")
+    write(f"{recipe.architecture} ({found.params:,} parameters) on {recipe.dataset}, {found.device_name}")
+    step = f"{1000 * found.step_seconds:,.1f} ms a step of {recipe.batch_size} images"
+    write(f"{step}, {found.steps_per_epoch:,} steps an epoch")
+    write(f"{_duration(found.epoch_seconds)} an epoch, {_duration(found.run_seconds)} for {recipe.epochs} epochs")
+    if found.peak_bytes is not None:
+        whole = "of GPU memory" if found.device == "cuda" else "of memory, the whole program"
+        write(f"{found.peak_bytes / 2**20:,.0f} MiB {whole}")
+    if found.largest_batch is not None:
+        write(f"batches of {found.largest_batch:,} fit")
+    return 0
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes:02} min"
+    return f"{minutes} min {rest:02} s" if minutes else f"{seconds:.1f} s"
 
 
 @contextmanager

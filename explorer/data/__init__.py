@@ -1,1 +1,1 @@
-"""Datasets held in memory, and how their images become a network's input."""
+"""Datasets, by name or any folder, in memory or streamed, and how their images become a network's input."""

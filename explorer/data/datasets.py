@@ -1,348 +1,210 @@
-"""The datasets that training knows by name, and how each gets into memory."""
+"""The datasets that training knows, by name or by folder, and how each gets into memory or is made ready to stream."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Generator
-from dataclasses import dataclass
+from collections.abc import Generator, Sequence
+from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from explorer.data.cifar10 import ARCHIVE, FOLDER, find_cifar10, read_cifar10
-from explorer.data.download import DownloadError, Progress, download
-from explorer.data.idx import read_idx
+from explorer.data.binary_sets import BINARY_SETS, read_binary_set
+from explorer.data.catalogue import DATASETS as DATASETS
+from explorer.data.catalogue import DatasetInfo as DatasetInfo
+from explorer.data.decode import check_files, decode, fits_in_memory
+from explorer.data.download import Progress
+from explorer.data.folder import folder_info, folder_name, folder_path, odd_ones_out, read_folder
+from explorer.data.idx import IDX_SETS, idx_file, read_idx
+from explorer.data.image_set import BrokenFile, FileSet
+from explorer.data.image_set import Dataset as Dataset
+from explorer.data.image_set import ImageSet as ImageSet
+from explorer.data.image_set import split as split
+from explorer.data.photo_sets import PHOTO_SETS, Listed, list_photos
+from explorer.data.published import fetch, is_packed, own_folder, unpack_from
 from explorer.errors import InputError
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
-@dataclass(frozen=True, slots=True)
-class DatasetInfo:
-    """What is known of a dataset without opening it."""
-
-    name: str
-    """As the command line writes it: `fashion_mnist`."""
-    title: str
-    """As people write it: `Fashion-MNIST`."""
-    images: int
-    """Training images."""
-    test_images: int
-    """Images of the official test set; 0 where there is none."""
-    shape: tuple[int, int, int]
-    """Channels, height and width of one image."""
-    classes: tuple[str, ...]
-    """Class names in index order."""
-    offline: bool
-    """True where the images come with an installed package."""
-    download_bytes: int
-    """Size of the published archives together."""
-    mean: tuple[float, ...]
-    """Of the training images, per channel on the 0–1 scale."""
-    std: tuple[float, ...]
-    """Over all pixels of the training images, per channel on the 0–1 scale."""
-    source: str
-    """Citation and link."""
-
-
-_DIGITS = tuple("0123456789")
-
-DATASETS: dict[str, DatasetInfo] = {
-    info.name: info
-    for info in (
-        DatasetInfo(
-            name="digits",
-            title="Handwritten digits (scikit-learn)",
-            images=1797,
-            test_images=0,
-            shape=(1, 8, 8),
-            classes=_DIGITS,
-            offline=True,
-            download_bytes=0,
-            mean=(0.3053,),
-            std=(0.3759,),
-            source="E. Alpaydin and C. Kaynak, Optical Recognition of Handwritten Digits, UCI Machine Learning "
-            "Repository, 1998, https://doi.org/10.24432/C50P49",
-        ),
-        DatasetInfo(
-            name="mnist",
-            title="MNIST",
-            images=60_000,
-            test_images=10_000,
-            shape=(1, 28, 28),
-            classes=_DIGITS,
-            offline=False,
-            download_bytes=9_912_422 + 28_881 + 1_648_877 + 4_542,
-            mean=(0.1307,),
-            std=(0.3081,),
-            source="Y. LeCun, L. Bottou, Y. Bengio and P. Haffner, Gradient-based learning applied to document "
-            "recognition, Proceedings of the IEEE 86(11), 1998, http://yann.lecun.com/exdb/mnist/",
-        ),
-        DatasetInfo(
-            name="fashion_mnist",
-            title="Fashion-MNIST",
-            images=60_000,
-            test_images=10_000,
-            shape=(1, 28, 28),
-            classes=(
-                "T-shirt/top",
-                "Trouser",
-                "Pullover",
-                "Dress",
-                "Coat",
-                "Sandal",
-                "Shirt",
-                "Sneaker",
-                "Bag",
-                "Ankle boot",
-            ),
-            offline=False,
-            download_bytes=26_421_880 + 29_515 + 4_422_102 + 5_148,
-            mean=(0.2860,),  # the values in general use with torchvision's copy, for instance in PyTorch tutorials
-            std=(0.3530,),
-            source="H. Xiao, K. Rasul and R. Vollgraf, Fashion-MNIST: a novel image dataset for benchmarking machine "
-            "learning algorithms, 2017, https://arxiv.org/abs/1708.07747",
-        ),
-        DatasetInfo(
-            name="cifar10",
-            title="CIFAR-10",
-            images=50_000,
-            test_images=10_000,
-            shape=(3, 32, 32),
-            classes=(
-                "airplane",
-                "automobile",
-                "bird",
-                "cat",
-                "deer",
-                "dog",
-                "frog",
-                "horse",
-                "ship",
-                "truck",
-            ),
-            offline=False,
-            download_bytes=170_498_071,
-            # As in K. Jordan's cifar10-airbench. The (0.2023, 0.1994, 0.2010) also met with is the mean of the single
-            # images' standard deviations, which leaves the pixels with a spread of 1.2 instead of 1.
-            mean=(0.4914, 0.4822, 0.4465),
-            std=(0.2470, 0.2435, 0.2616),
-            source="A. Krizhevsky, Learning multiple layers of features from tiny images, technical report, "
-            "University of Toronto, 2009, https://www.cs.toronto.edu/~kriz/cifar.html",
-        ),
-    )
-}
-
-_IDX_CLASSES = {"mnist": "MNIST", "fashion_mnist": "FashionMNIST"}
-"""Datasets in IDX files -> their class in torchvision, which is its folder's name as well."""
-
-_IDX_FILES = (
-    "train-images-idx3-ubyte",
-    "train-labels-idx1-ubyte",
-    "t10k-images-idx3-ubyte",
-    "t10k-labels-idx1-ubyte",
-)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class ImageSet:
-    """Images in memory, each with the index of its class."""
-
-    images: Tensor
-    """uint8 (N, C, H, W), contiguous."""
-    labels: Tensor
-    """int64 (N,)."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Dataset:
-    """A dataset in memory."""
-
-    info: DatasetInfo
-    train: ImageSet
-    test: ImageSet | None
-    """The official test set; None where there is none."""
-
-
 def dataset_info(name: str) -> DatasetInfo:
-    """Returns what is known of a dataset.
+    """Returns what is known of a dataset; of a folder, what the names of its files tell.
 
     Raises:
-        InputError: there is none of that name.
+        InputError: there is none of that name, or the folder is no dataset.
     """
     if name in DATASETS:
         return DATASETS[name]
+    if (path := folder_path(name)) is not None:
+        return folder_info(read_folder(path))
     similar = get_close_matches(name.lower(), DATASETS, n=2, cutoff=0.5)
     hint = f"did you mean {' or '.join(similar)}? " if similar else ""
-    raise InputError(f"there is no dataset {name!r}: {hint}the datasets are {', '.join(DATASETS)}")
+    raise InputError(
+        f"there is no dataset {name!r}: {hint}the datasets are {', '.join(DATASETS)}, and any folder (folder:PATH)"
+    )
+
+
+def full_name(name: str) -> str:
+    """Returns the name by which the dataset is the same from anywhere: a folder's is `folder:` and its full path."""
+    path = None if name in DATASETS else folder_path(name)
+    return name if path is None else folder_name(path)
 
 
 def is_present(name: str, folder: Path | None = None) -> bool:
     """Returns whether `load_dataset` would find the dataset's files; only looks for names, so it is quick."""
+    if name not in DATASETS and (path := folder_path(name)) is not None:
+        return path.exists()
     info = dataset_info(name)
-    return info.offline or _find(info, folder or _cache(info)) is not None
+    place = folder or own_folder(info)
+    return info.offline or _find(info, place) is not None or is_packed(info, place)
 
 
-def load_dataset(name: str, folder: Path | None = None) -> Generator[Progress, None, Dataset]:
-    """Reads a dataset into memory, downloading what is missing unless a folder is named.
+def load_dataset(
+    name: str, folder: Path | None = None, input: tuple[int, int, int] | None = None
+) -> Generator[Progress, None, Dataset]:
+    """Makes a dataset ready, downloading what is missing unless a folder is named.
 
-    Closing the generator in the middle leaves no half-written file. Files that were complete by then are kept, the
-    one under way is discarded.
+    Closing the generator in the middle leaves no half-written file but the part of a download, which the next one
+    goes on from.
 
     Args:
-        name: one of `DATASETS`.
+        name: one of `DATASETS`, or a folder of images (`folder:PATH` or a path, see `read_folder`).
         folder: holds the files as published or as torchvision lays them out; nothing is written to it. None: the
             folder in the environment variable EXPLORER_DATASETS, else the user's cache, where missing files are
-            downloaded to. Datasets that come with a package take no notice of it.
+            downloaded to and archives of photographs are unpacked. Datasets that come with a package and folders of
+            images take no notice of it.
+        input: channels, height and width that image files are scaled and cropped to; None for the shape in the
+            dataset's info. Datasets of one size come in that, whatever this is.
 
     Yields:
-        Progress while it downloads, checks or reads files.
+        Progress while it downloads, unpacks, checks, reads or decodes files.
 
     Returns:
-        the dataset, on the CPU.
+        the dataset, on the CPU. Image files are decoded where all of them fit into memory at that size, else they
+        come as `FileSet`s to be streamed. Files that cannot be read are left out and listed.
 
     Raises:
-        InputError: there is no such dataset, its files are not there, damaged or cannot be downloaded.
+        InputError: there is no such dataset, its files are not there, damaged or cannot be downloaded, or a class has
+            no image that can be read.
     """
+    if name not in DATASETS and (path := folder_path(name)) is not None:
+        yield Progress(f"Reading {path.name}", 0, 0)
+        contents = read_folder(path)
+        info = folder_info(contents)
+        dataset = yield from _load_files(info, contents.listed, input or info.shape, contents.passed_over)
+        return replace(dataset, doubtful=odd_ones_out(contents, dataset.broken))
     info = dataset_info(name)
     if info.offline:
         yield Progress(f"Reading {info.title}", 0, 0)
         return _load_digits(info)
-    place = _find(info, folder or _cache(info))
-    if place is None and folder is None:
-        yield from _download(info)
-        place = _find(info, _cache(info))
-    if place is None:
-        raise InputError(_nothing_found(info, folder or _cache(info)))
-    if info.name in _IDX_CLASSES:
+    place = yield from _make_ready(info, folder)
+    if info.name in IDX_SETS:
         return (yield from _load_idx(info, place))
-    train, test = yield from read_cifar10(place)
-    return Dataset(info, ImageSet(*train), ImageSet(*test))
+    if info.name in BINARY_SETS:
+        train, test = yield from read_binary_set(info.name, place)
+        return Dataset(info, ImageSet(*train), ImageSet(*test))
+    return (yield from _load_files(info, list_photos(info.name, place, info), input or info.shape))
 
 
-def split(images: ImageSet, fraction: float, seed: int) -> tuple[ImageSet, ImageSet]:
-    """Divides a set in two with the classes in the same proportions in both.
-
-    Args:
-        images: what to divide; it stays as it is.
-        fraction: part to hold out, above 0 and below 1.
-        seed: the same seed gives the same division.
-
-    Returns:
-        (training, held out); the latter has round(fraction × N) images, shared out among the classes by largest
-        remainder. Both keep the order of `images`.
-
-    Raises:
-        InputError: one of the two would be empty.
-    """
-    import torch
-
-    count = len(images.labels)
-    held_out_count = round(fraction * count) if 0 < fraction < 1 else 0
-    if not 0 < held_out_count < count:
+def _make_ready(info: DatasetInfo, folder: Path | None) -> Generator[Progress, None, Path]:
+    """Returns the place of a dataset's files, fetched or unpacked if need be."""
+    own = own_folder(info)
+    place = _find(info, folder or own)
+    if place is None and folder is None:
+        yield from fetch(info)
+        place = _find(info, own)
+    elif place is None and folder is not None and is_packed(info, folder):
+        yield from unpack_from(info, folder)
+        place = _find(info, own)
+    if place is None:
+        where = folder or own
         raise InputError(
-            f"{fraction:g} of {count:,} images cannot be held out: choose a fraction between 0 and 1 that leaves "
-            "images on both sides"
+            f"{info.title} is not in {where}: looked for {_wanted(info, where)}; name no folder to have it downloaded"
         )
-    order = torch.randperm(count, generator=torch.Generator().manual_seed(seed))
-    labels = images.labels.cpu()[order]
-    sizes = torch.bincount(labels)
-    quotas = fraction * sizes.double()
-    shares = quotas.floor().long()
-    remainders = torch.argsort(quotas - shares, descending=True, stable=True)
-    shares[remainders[: held_out_count - int(shares.sum())]] += 1
-    held_out = torch.zeros(count, dtype=torch.bool)
-    for label, share in enumerate(shares.tolist()):
-        held_out[order[labels == label][:share]] = True
-    held_out = held_out.to(images.images.device)
-    return (
-        ImageSet(images.images[~held_out], images.labels[~held_out]),
-        ImageSet(images.images[held_out], images.labels[held_out]),
-    )
-
-
-def _cache(info: DatasetInfo) -> Path:
-    from platformdirs import user_cache_path
-
-    root = os.environ.get("EXPLORER_DATASETS")
-    return (Path(root) if root else user_cache_path("architecture-explorer") / "datasets") / info.name
-
-
-def _idx_folders(info: DatasetInfo, folder: Path) -> tuple[Path, ...]:
-    # torchvision's folder first: its root may hold MNIST and Fashion-MNIST, whose files have the same names.
-    return folder / _IDX_CLASSES[info.name] / "raw", folder / "raw", folder
-
-
-def _idx_file(folder: Path, name: str) -> Path | None:
-    # os.path.isfile says no where Path.is_file would raise: in a folder that may not be entered, for instance.
-    return next((path for path in (folder / name, folder / f"{name}.gz") if os.path.isfile(path)), None)
+    return place
 
 
 def _find(info: DatasetInfo, folder: Path) -> Path | None:
-    if info.name not in _IDX_CLASSES:
-        return find_cifar10(folder)
-    for place in _idx_folders(info, folder):
-        if all(_idx_file(place, name) for name in _IDX_FILES):
-            return place
-    return None
+    kind = IDX_SETS.get(info.name) or BINARY_SETS.get(info.name) or PHOTO_SETS[info.name]
+    return kind.find(folder)
 
 
-def _nothing_found(info: DatasetInfo, folder: Path) -> str:
-    if info.name in _IDX_CLASSES:
-        places = ", ".join(str(place) for place in _idx_folders(info, folder))
-        wanted = f"{', '.join(_IDX_FILES)} (or each with .gz) in one of {places}"
-    else:
-        wanted = f"{FOLDER} with all its batches, or {ARCHIVE}, in {folder}"
-    return f"{info.title} is not in {folder}: looked for {wanted}; name no folder to have it downloaded"
+def _wanted(info: DatasetInfo, folder: Path) -> str:
+    """Returns what `_find` looks for and where, in words."""
+    if (idx := IDX_SETS.get(info.name)) is not None:
+        places = ", ".join(str(place) for place in idx.folders(folder))
+        return f"{', '.join(idx.names)} (or each with .gz) in one of {places}"
+    return f"{(BINARY_SETS.get(info.name) or PHOTO_SETS[info.name]).wanted}, in {folder}"
 
 
-def _download(info: DatasetInfo) -> Generator[Progress, None, None]:
-    from torchvision import datasets
+def _load_files(
+    info: DatasetInfo, listed: Listed, input: tuple[int, int, int], passed_over: Sequence[BrokenFile] = ()
+) -> Generator[Progress, None, Dataset]:
+    """Decodes image files where they fit into memory, else looks at the beginning of each."""
+    import torch
 
-    if info.name in _IDX_CLASSES:
-        published = getattr(datasets, _IDX_CLASSES[info.name])
-        archives = [(name, [mirror + name for mirror in published.mirrors], md5) for name, md5 in published.resources]
-    else:
-        archives = [(datasets.CIFAR10.filename, [datasets.CIFAR10.url], datasets.CIFAR10.tgz_md5)]
-    folder = _cache(info)
-    try:
-        for name, urls, md5 in archives:
-            if _idx_file(folder, name.removesuffix(".gz")) is None:
-                yield from download(urls, folder / name, md5, max_bytes=info.download_bytes)
-    except DownloadError as error:
+    in_memory = fits_in_memory(sum(map(len, listed.values())), input)
+    sets: dict[str, ImageSet | FileSet] = {}
+    broken = list(passed_over)
+    for part, photos in listed.items():
+        labels = torch.tensor([label for _, label in photos], dtype=torch.int64)
+        files = FileSet(tuple(file for file, _ in photos), labels)
+        message = f"{'Decoding' if in_memory else 'Checking'} {part} images"
+        readable: ImageSet | FileSet
+        readable, faults = yield from (decode(files, input, message) if in_memory else check_files(files, message))
+        _check_readable(info, part, files, readable, faults)
+        sets[part] = readable
+        broken += faults
+    return Dataset(info, sets["train"], sets.get("test"), sets.get("validation"), tuple(broken))
+
+
+def _check_readable(
+    info: DatasetInfo, part: str, files: FileSet, readable: ImageSet | FileSet, faults: Sequence[BrokenFile]
+) -> None:
+    import torch
+
+    count = len(files.files)
+    if len(faults) * 2 > count:
         raise InputError(
-            f"{info.title} could not be downloaded ({error}): check the connection or give a folder that holds it"
-        ) from None
-    except OSError as error:
-        raise InputError(
-            f"{info.title} could not be saved in {folder} ({error.strerror or error}): set EXPLORER_DATASETS to a "
-            "folder with room for it"
-        ) from None
+            f"{len(faults):,} of the {count:,} {part} images of {info.title} cannot be read, {faults[0].path} for "
+            f"instance: {faults[0].reason}"
+        )
+    if part == "train":
+        counts = torch.bincount(readable.labels, minlength=len(info.classes)).tolist()
+        lost = [name for name, number in zip(info.classes, counts, strict=True) if not number]
+        if lost and faults:
+            raise InputError(
+                f"none of the {part} images of {lost[0]!r} can be read, {faults[0].path} for instance: "
+                f"{faults[0].reason}"
+            )
 
 
 def _load_idx(info: DatasetInfo, place: Path) -> Generator[Progress, None, Dataset]:
     import torch
 
+    layout = IDX_SETS[info.name]
     tensors: list[Tensor] = []
-    for name in _IDX_FILES:
-        path = _idx_file(place, name)
+    for name in layout.names:
+        path = idx_file(place, name)
         if path is None:  # gone since it was found
-            raise InputError(_nothing_found(info, place))
+            raise InputError(f"{place / name} is gone: fetch {info.title} again")
         yield Progress(f"Reading {path.name}", 0, 0)
         tensors.append(read_idx(path, info.shape[1:] if "images" in name else ()))
     sets = []
-    for images, labels in (tensors[:2], tensors[2:]):
-        if len(images) != len(labels):
+    for images, numbers in (tensors[:2], tensors[2:]):
+        if len(images) != len(numbers):
             raise InputError(
-                f"{place} holds {len(images):,} images but {len(labels):,} labels: fetch {info.title} again"
+                f"{place} holds {len(images):,} images but {len(numbers):,} labels: fetch {info.title} again"
             )
-        if labels.max() >= len(info.classes):
+        first, last = layout.first_label, layout.first_label + len(info.classes) - 1
+        outside = numbers[(numbers < first) | (numbers > last)]
+        if len(outside):
             raise InputError(
-                f"{place} holds label {int(labels.max())} but {info.title} has labels 0 to {len(info.classes) - 1}: "
+                f"{place} holds label {int(outside.max())} but {info.title} has labels {first} to {last}: "
                 "name another folder"
             )
-        sets.append(ImageSet(images.unsqueeze(1), labels.to(torch.int64)))
+        upright = images.transpose(1, 2).contiguous() if layout.transposed else images
+        sets.append(ImageSet(upright.unsqueeze(1), numbers.to(torch.int64) - first))
     return Dataset(info, sets[0], sets[1])
 
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import os
+import time
 from collections.abc import Generator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from http.client import HTTPException
+from glob import escape
+from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 from textwrap import shorten
 from typing import BinaryIO
@@ -20,17 +23,22 @@ TIMEOUT = 10.0
 CHUNK = 1 << 16
 """Bytes between two reports of progress, at most."""
 
+ABANDONED = 60.0
+"""Seconds without a byte after which a part belongs to a program that was killed: a living one gives up before."""
+
+_OTHER_FILE = "wrong checksum, so not the published file"
+
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a file has come."""
+    """How far something slow has come."""
 
     message: str
     """What is being done: `Downloading train-images-idx3-ubyte.gz`."""
     done: int
-    """Bytes so far."""
+    """Bytes, or images, so far."""
     total: int
-    """Bytes in all; 0 where that is not known."""
+    """Bytes, or images, in all; 0 where that is not known."""
 
 
 class DownloadError(Exception):
@@ -40,8 +48,9 @@ class DownloadError(Exception):
 def download(urls: Sequence[str], target: Path, md5: str, max_bytes: int) -> Generator[Progress, None, None]:
     """Fetches a file from the first address that gives the right one.
 
-    The data go to a temporary file beside `target`, which takes its place when the checksum is right. In any other
-    case, closing the generator included, the temporary file is deleted: `target` stays as it was.
+    The data go to a part beside `target`, which takes its place when the checksum is right; until then `target` stays
+    as it was. What has arrived when the connection breaks or the generator is closed is kept as `NAME.part`, and the
+    next address or the next download goes on from there, where the server can (HTTP ranges, RFC 9110 section 14).
 
     Args:
         urls: mirrors of the same file, tried in order.
@@ -50,7 +59,7 @@ def download(urls: Sequence[str], target: Path, md5: str, max_bytes: int) -> Gen
         max_bytes: a server that sends more is cut off.
 
     Yields:
-        Progress after every 64 KiB or less; before the first, and with each mirror again, 0 of an unknown total.
+        Progress after every 64 KiB or less; before the first, and with each mirror again, an unknown total.
 
     Raises:
         DownloadError: no address gave the right file.
@@ -59,49 +68,124 @@ def download(urls: Sequence[str], target: Path, md5: str, max_bytes: int) -> Gen
     target.parent.mkdir(parents=True, exist_ok=True)
     # A name of its own, so that two processes may fetch the same file at once.
     part = target.with_name(f"{target.name}.{uuid4().hex}.part")
+    _take_up(target, part)
     reasons = []
     try:
         for url in urls:
-            with part.open("wb") as file:
-                problem = yield from _fetch(url, file, target.name, md5, max_bytes)
-                file.flush()
-                os.fsync(file.fileno())
+            begun = part.exists()
+            problem = yield from _fetch(url, part, target.name, md5, max_bytes)
+            if problem == _OTHER_FILE and begun:  # the part was of another file: once more from the start
+                problem = yield from _fetch(url, part, target.name, md5, max_bytes)
             if problem is None:
                 os.replace(part, target)
                 return
             reasons.append(f"{url}: {problem}")
     finally:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):
+            if part.stat().st_size:
+                os.replace(part, _kept(target))
+            else:
+                part.unlink()
     raise DownloadError("; ".join(reasons))
 
 
-def _fetch(url: str, file: BinaryIO, name: str, md5: str, max_bytes: int) -> Generator[Progress, None, str | None]:
-    """Copies what the address gives to `file` and returns what is wrong with it, None if nothing."""
+def md5_of(path: Path) -> Generator[Progress, None, str]:
+    """Returns a file's MD5 checksum as hexadecimal digits, yielding progress.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    with path.open("rb") as file:
+        return (yield from _digest_of(file, path.name)).hexdigest()
+
+
+def _kept(target: Path) -> Path:
+    return target.with_name(f"{target.name}.part")
+
+
+def _take_up(target: Path, part: Path) -> None:
+    """Makes what an earlier download left, or one whose program was killed, the beginning of this one."""
+    left: list[tuple[int, Path]] = []
+    for path in target.parent.glob(f"{escape(target.name)}.*part"):
+        with suppress(OSError):  # another process was quicker
+            status = path.stat()
+            if path == _kept(target) or time.time() - status.st_mtime > ABANDONED:
+                left.append((status.st_size, path))
+    for _, path in sorted(left):  # the largest is the last to take the place
+        with suppress(OSError):
+            os.replace(path, part)
+
+
+def _fetch(url: str, part: Path, name: str, md5: str, max_bytes: int) -> Generator[Progress, None, str | None]:
+    """Completes the part with what the address gives and returns what is wrong with it, None if nothing.
+
+    A part that can be no beginning of the file is deleted.
+    """
+    with part.open("ab+") as file:
+        digest = yield from _digest_of(file, part.name)
+        done = file.tell()
+        yield Progress(f"Downloading {name}", done, 0)  # connecting may take a while
+        problem: str | None
+        try:
+            response = _open(url, done)
+        except (OSError, HTTPException) as error:
+            too_long = isinstance(error, HTTPError) and error.code == 416  # there is nothing where the part ends
+            problem = _OTHER_FILE if too_long else _reason(error)
+        else:
+            with response:
+                if done and not _continues(response, done):
+                    file.truncate(0)
+                    digest, done = hashlib.md5(usedforsecurity=False), 0
+                problem = yield from _receive(response, file, digest, done, name, max_bytes)
+            if problem is None and digest.hexdigest() != md5:
+                problem = _OTHER_FILE
+        file.flush()
+        os.fsync(file.fileno())
+    if problem == _OTHER_FILE or part.stat().st_size > max_bytes:
+        part.unlink()
+    return problem
+
+
+def _digest_of(file: BinaryIO, name: str) -> Generator[Progress, None, hashlib._Hash]:
+    """Reads the file to its end and returns the MD5 of what it holds so far."""
     digest = hashlib.md5(usedforsecurity=False)
-    done = 0
-    yield Progress(f"Downloading {name}", done, 0)  # connecting may take a while
-    try:
-        response = urlopen(Request(url, headers={"User-Agent": "architecture-explorer"}), timeout=TIMEOUT)
-    except (OSError, HTTPException) as error:
-        return _reason(error)
-    with response:
-        total = response.length or 0  # counts down while reading
-        while True:
-            try:
-                chunk = response.read1(CHUNK)  # what has arrived; read() would wait for a slow server to fill the chunk
-            except (OSError, HTTPException) as error:
-                return f"{_reason(error)} after {done:,} of {total:,} bytes"
-            if not chunk:
-                break
-            done += len(chunk)
-            if done > max_bytes:
-                return f"sends more than the expected {max_bytes:,} bytes"
-            digest.update(chunk)
-            file.write(chunk)
-            yield Progress(f"Downloading {name}", done, total)
-    if done < total:
-        return f"connection lost after {done:,} of {total:,} bytes"
-    return None if digest.hexdigest() == md5 else "wrong checksum, so not the published file"
+    total = os.fstat(file.fileno()).st_size
+    file.seek(0)
+    while chunk := file.read(1 << 20):
+        digest.update(chunk)
+        yield Progress(f"Checking {name}", file.tell(), total)
+    return digest
+
+
+def _receive(
+    response: HTTPResponse, file: BinaryIO, digest: hashlib._Hash, done: int, name: str, max_bytes: int
+) -> Generator[Progress, None, str | None]:
+    """Appends what the server sends to a file that holds `done` bytes; returns what is wrong, None if nothing."""
+    total = done + response.length if response.length else 0  # length counts down while reading
+    while True:
+        try:
+            chunk = response.read1(CHUNK)  # what has arrived; read() would wait for a slow server to fill the chunk
+        except (OSError, HTTPException) as error:
+            return f"{_reason(error)} after {done:,} of {total:,} bytes"
+        if not chunk:
+            return f"connection lost after {done:,} of {total:,} bytes" if done < total else None
+        done += len(chunk)
+        digest.update(chunk)
+        file.write(chunk)
+        if done > max_bytes:
+            return f"sends more than the expected {max_bytes:,} bytes"
+        yield Progress(f"Downloading {name}", done, total)
+
+
+def _open(url: str, done: int) -> HTTPResponse:
+    headers = {"User-Agent": "architecture-explorer"} | ({"Range": f"bytes={done}-"} if done else {})
+    response: HTTPResponse = urlopen(Request(url, headers=headers), timeout=TIMEOUT)
+    return response
+
+
+def _continues(response: HTTPResponse, done: int) -> bool:
+    """Returns whether the server goes on where the part ends; many send the whole file again."""
+    return response.status == 206 and (response.headers.get("Content-Range") or "").startswith(f"bytes {done}-")
 
 
 def _reason(error: OSError | HTTPException) -> str:

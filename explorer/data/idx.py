@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import gzip
 import math
+import os
 import struct
 import zlib
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, cast
 
@@ -89,3 +91,51 @@ def _read_header(source: BinaryIO, path: Path, item: tuple[int, ...]) -> tuple[i
 
 def _times(sizes: tuple[int, ...]) -> str:
     return "×".join(str(size) for size in sizes)
+
+
+@dataclass(frozen=True, slots=True)
+class IdxSet:
+    """How a dataset in IDX files is laid out: four files, of images and labels for training and for testing."""
+
+    folder: str
+    """torchvision's folder for it, named as its class."""
+    prefixes: tuple[str, str] = ("train", "t10k")
+    """How the names of training and test files begin."""
+    first_label: int = 0
+    transposed: bool = False
+    """True where each image is stored column by column."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The files' names, unpacked."""
+        kinds = ("images-idx3-ubyte", "labels-idx1-ubyte")
+        return tuple(f"{prefix}-{kind}" for prefix in self.prefixes for kind in kinds)
+
+    def folders(self, path: Path) -> tuple[Path, ...]:
+        """Returns where below a folder the files may lie."""
+        # torchvision's folder first: its root may hold several of these sets, whose files have the same names.
+        return path / self.folder / "raw", path / "raw", path / "gzip", path
+
+    def find(self, path: Path) -> Path | None:
+        """Returns the folder that holds all four files, None where there is none."""
+        for place in self.folders(path):
+            if all(idx_file(place, name) for name in self.names):
+                return place
+        return None
+
+
+IDX_SETS = {
+    "mnist": IdxSet("MNIST"),
+    "fashion_mnist": IdxSet("FashionMNIST"),
+    "kmnist": IdxSet("KMNIST"),
+    # The converters of EMNIST came from MATLAB, which stores columns (tensorflow.org/datasets/catalog/emnist).
+    "emnist_letters": IdxSet("EMNIST", ("emnist-letters-train", "emnist-letters-test"), 1, True),
+    "emnist_balanced": IdxSet("EMNIST", ("emnist-balanced-train", "emnist-balanced-test"), 0, True),
+}
+"""Datasets in IDX files by name."""
+
+
+def idx_file(folder: Path, name: str) -> Path | None:
+    """Returns the file of that name, or the gzipped one; None where there is neither."""
+    # os.path.isfile says no where Path.is_file would raise: in a folder that may not be entered, for instance.
+    return next((path for path in (folder / name, folder / f"{name}.gz") if os.path.isfile(path)), None)

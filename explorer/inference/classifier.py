@@ -6,15 +6,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from explorer.data.images import as_grey_or_rgb, load_image
 from explorer.data.preprocessing import image_to_tensor, normalise
 from explorer.errors import InputError
-from explorer.inference.images import as_grey_or_rgb, load_image
-from explorer.inference.pretrained import PRETRAINED, load_pretrained
+from explorer.tasks.pretrained import PRETRAINED, load_pretrained
+from explorer.tasks.trained_network import assemble
 from explorer.tasks.weights_file import ModelSpec, load_weights
 
 if TYPE_CHECKING:
     from PIL import Image
-    from torch import Tensor, nn
+    from torch import nn
 
 WEIGHTS = "best.safetensors"
 """The file of a run folder that holds the weights to use."""
@@ -113,41 +114,4 @@ def load_classifier(model: str = "efficientnet_lite0", device: str = "cpu") -> C
         known = entry(model)
         ways = f"use {', '.join(PRETRAINED)}, or the folder of a run that trained it"
         raise InputError(f"no trained weights of {known.name} are at hand: {ways}")
-    return Classifier(model, title, spec, _assemble(spec, weights, model).to(device), device)
-
-
-def _assemble(spec: ModelSpec, weights: dict[str, Tensor], name: str) -> nn.Module:
-    """Builds the network around the weights.
-
-    It starts on the meta device, which draws no random numbers from a training that goes on elsewhere.
-    """
-    from explorer.architectures.registry import build, entry, options
-
-    architecture = entry(spec.architecture)
-    if architecture.source == "file" and not Path(spec.architecture.rpartition(":")[0]).is_absolute():
-        # Weights from elsewhere must not bring code along: a full path is one that this machine's user trained with.
-        raise InputError(f"{name} asks for the Python file {spec.architecture} beside it, which is not run")
-    chosen = dict(spec.options)
-    if any(option.name == "num_classes" for option in options(architecture)):
-        chosen.setdefault("num_classes", len(spec.classes))
-    network = build(architecture, spec.preprocessing.input, device="meta", **chosen)
-    _fill(network, weights, spec, name)
-    if any(buffer.is_meta for buffer in network.buffers()):  # constants that a state dict does not hold
-        network = build(architecture, spec.preprocessing.input, **chosen)
-        _fill(network, weights, spec, name)
-    return network.float().eval()
-
-
-def _fill(network: nn.Module, weights: dict[str, Tensor], spec: ModelSpec, name: str) -> None:
-    expected = network.state_dict()
-    odd = list(expected.keys() ^ weights.keys())
-    for key in expected.keys() & weights.keys():
-        old, new = weights[key], expected[key]
-        if old.shape != new.shape or old.is_floating_point() != new.is_floating_point():
-            odd.append(key)
-    if odd:
-        raise InputError(
-            f"the weights in {name} do not fit {spec.architecture}: {len(odd)} of {len(expected)} tensors differ, "
-            f"{min(odd)} for one; they were trained with other options or another version, train anew"
-        )
-    network.load_state_dict(weights, assign=True)
+    return Classifier(model, title, spec, assemble(spec, weights, model).to(device), device)

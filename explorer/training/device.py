@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,3 +64,16 @@ def training_threads(wanted: int) -> int:
     """Returns how many CPU threads train: as many as wanted, or all but the one that the window needs."""
     available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return wanted or max(1, available - 1)
+
+
+@contextmanager
+def threads(wanted: int) -> Iterator[None]:
+    """Has torch use so many threads for a while, `training_threads` of them where 0 are wanted."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(training_threads(wanted))
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -6,3 +6,8 @@ class TrainingError(RuntimeError):
 
     Its text is one line that names the problem and the way out; the command line prints it and exits with status 1.
     """
+
+    def __init__(self, text: str, accumulate: int = 0) -> None:
+        super().__init__(text)
+        self.accumulate = accumulate
+        """Parts that the recipe's batch fits into the memory in; 0 where that is not what was wrong."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, fields
 from typing import Any
 
 from explorer.data.download import Progress
@@ -47,6 +47,20 @@ class Steps:
     images_per_second: float
     seconds_left: float
     """Estimated time to the end of the run."""
+    grad_norm: float | None = None
+    """Length of the newest step's gradient, before it was clipped; None where it is no number."""
+
+
+@dataclass(frozen=True, slots=True)
+class RateChanged:
+    """The learning rate was changed by hand while the run went on; the schedule goes on from there in proportion."""
+
+    step: int
+    """Steps that were done: the next one is the first with the new rate."""
+    factor: float
+    """By which the schedule's rate is multiplied from here on."""
+    learning_rate: float
+    """Of the next step."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +88,8 @@ class Epoch:
     """Training images over training time, evaluation and pauses left out."""
     seconds: float
     """Training time of this epoch."""
+    validation_top5: float | None = None
+    """Share of the held-out images whose class is among the five likeliest; None where there are hardly more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +107,7 @@ class Finished:
     """Training time of the whole run."""
 
 
-Event = Progress | Started | Steps | Evaluating | Epoch | Finished
+Event = Progress | Started | Steps | RateChanged | Evaluating | Epoch | Finished
 
 
 def to_document(event: Event) -> dict[str, Any]:
@@ -106,7 +122,11 @@ def from_document(document: dict[str, Any]) -> Event | None:
         return None
     values = {name: value for name, value in document.items() if name != "event"}
     types = {field.name: str(field.type) for field in fields(kind)}
-    if values.keys() != types.keys() or not all(_is_of(types[name], value) for name, value in values.items()):
+    needed = {field.name for field in fields(kind) if field.default is MISSING}
+    # Runs of earlier versions lack what was added since.
+    if not needed <= values.keys() <= types.keys() or not all(
+        _is_of(types[name], value) for name, value in values.items()
+    ):
         return None
     if kind is Steps:
         values["losses"] = tuple(values["losses"])
@@ -114,7 +134,7 @@ def from_document(document: dict[str, Any]) -> Event | None:
     return event
 
 
-_KINDS: dict[str, type[Any]] = {kind.__name__.lower(): kind for kind in (Started, Steps, Epoch, Finished)}
+_KINDS: dict[str, type[Any]] = {kind.__name__.lower(): kind for kind in (Started, Steps, RateChanged, Epoch, Finished)}
 
 
 def _is_of(kind: str, value: object) -> bool:

@@ -26,6 +26,8 @@ def build_network(recipe: Recipe, classes: int) -> tuple[nn.Module, dict[str, Sc
     import torch
 
     network = entry(recipe.architecture)
+    if network.other_inputs:
+        raise InputError(f"{network.name} takes pairs, for {network.task}: training needs a network of images alone")
     chosen = dict(recipe.options)
     for option in options(network):
         if option.name == "num_classes":

@@ -13,22 +13,44 @@ from typing import Any, Literal, get_args, get_type_hints
 from explorer.architectures.options import Option, Scalar
 from explorer.errors import InputError
 
-Optimiser = Literal["sgd", "adam", "adamw"]
-Schedule = Literal["constant", "cosine", "one-cycle"]
-Augmentation = Literal["none", "crop", "flip and crop"]
+Optimiser = Literal["sgd", "nesterov", "rmsprop", "adam", "adamw", "lamb"]
+Schedule = Literal["constant", "step", "cosine", "one-cycle", "inverse time"]
+Augmentation = Literal["none", "crop", "flip and crop", "alexnet", "trivial"]
+Evaluation = Literal["plain", "mirror", "ten-crop"]
 Precision = Literal["auto", "32", "bf16", "fp16"]
+Auxiliary = Literal["summed", "in turn"]
 
-_RANGES: Mapping[str, tuple[float, float]] = {
+RANGES: Mapping[str, tuple[float, float]] = {
     "validation": (0.01, 0.9),
     "epochs": (1, 100_000),
+    "patience": (0, 100_000),
     "batch_size": (1, 1_000_000),
+    "accumulate": (1, 100_000),
     "learning_rate": (1e-9, 1000),
     "momentum": (0, 0.9999),
+    "epsilon": (0, 1000),
     "weight_decay": (0, 10),
+    "clip_norm": (0, 1e9),
+    "average": (0, 0.99999),
+    "warm_up": (0, 100_000),
+    "factor": (0, 1),
+    "decay": (0, 1000),
     "label_smoothing": (0, 0.99),
+    "mixup": (0, 100),
+    "cutmix": (0, 100),
+    "shift": (0, 0.5),
+    "erasing": (0, 1),
+    "unfreeze": (0, 100_000),
+    "unfreeze_rate": (0, 1000),
     "seed": (0, 2**31 - 1),
     "threads": (0, 1024),
 }
+
+
+GREY = ("mnist", "fashion_mnist", "kmnist", "emnist_letters", "emnist_balanced")
+"""Datasets of small grey images on a black ground."""
+SMALL_PHOTOGRAPHS = ("cifar10", "cifar100", "svhn", "stl10")
+"""Datasets of small photographs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,16 +69,74 @@ class Recipe:
     validation: float = 0.2
     """Share of the training images held out to judge the epochs by."""
     epochs: int = 20
+    patience: int = 0
+    """The run ends when so many epochs in a row have not been better than the best one; 0: never."""
     batch_size: int = 64
-    optimiser: Optimiser = "sgd"
-    """`sgd` is with Nesterov momentum where momentum is not 0."""
+    """Images a step."""
+    accumulate: int = 1
+    """Parts that a batch is taken in, one after the other, to save memory. The gradient is the whole batch's; only
+    batch normalisation sees a part at a time."""
+    optimiser: Optimiser = "nesterov"
+    """`sgd` is with plain momentum, `nesterov` with Nesterov's."""
     learning_rate: float = 0.05
     """The highest of the run."""
     momentum: float = 0.9
+    """The share of the last step that goes into the next; β₁ of Adam, AdamW and LAMB."""
+    epsilon: float = 0.0
+    """Added to what RMSprop, Adam, AdamW and LAMB divide by, 1 in the papers on Inception and MobileNet; 0: as small as
+    torch has it."""
     weight_decay: float = 0.0
+    """Normalisation and biases are spared."""
+    clip_norm: float = 0.0
+    """Gradients longer than this are shortened to it (Pascanu et al. 2013); 0: never."""
+    average: float = 0.0
+    """Decay of the moving average of the weights, 0.999 for instance: the average is evaluated and saved as the best
+    weights, the weights themselves go on being trained; 0: no average."""
     schedule: Schedule = "cosine"
+    warm_up: float = 0.0
+    """Epochs in which the rate rises to its highest before the schedule begins (Goyal et al. 2017)."""
+    milestones: tuple[float, ...] = (0.5, 0.75)
+    """Of the schedule `step`: after which shares of the run the rate is multiplied by `factor`."""
+    factor: float = 0.1
+    """Of the schedule `step`."""
+    decay: float = 0.001
+    """Of the schedule `inverse time`: the rate of step t is `learning_rate` / (1 + `decay` · t)."""
     label_smoothing: float = 0.0
+    mixup: float = 0.0
+    """α of mixup (Zhang et al. 2018); 0: none."""
+    cutmix: float = 0.0
+    """α of CutMix (Yun et al. 2019); 0: none. With mixup as well, chance decides for each batch."""
     augmentation: Augmentation = "none"
+    """`crop`: shifted by up to `shift`; `flip and crop`: mirrored as well; `alexnet`: a random part of
+    an image that is an eighth larger, mirrored, with colour noise (Krizhevsky et al. 2012); `trivial`: TrivialAugment
+    (Müller and Hutter 2021)."""
+    shift: float = 0.125
+    """The share of the side by which `crop` and `flip and crop` shift an image at most."""
+    erasing: float = 0.0
+    """Share of the training images of which a rectangle is blanked (Zhong et al. 2020)."""
+    evaluation: Evaluation = "plain"
+    """What an image is judged by: itself, itself and its mirror image, or its four corners and its centre, mirrored as
+    well (Krizhevsky et al. 2012)."""
+    auxiliary: Auxiliary = "summed"
+    """How a network with auxiliary heads learns: from the weighted sum of all losses at every step, or from one head
+    after the other, the one nearest to the image first, each for an equal part of the run. Accuracies are always
+    those of the main output."""
+    weights: str = ""
+    """What the run begins with: empty for fresh random weights, `pretrained` for the network's published ones, else a
+    run's folder, its `last.ckpt`, or a safetensors file. A classifier for other classes begins afresh."""
+    freeze: str = ""
+    """The layers up to this one, by its dotted name, keep their weights."""
+    unfreeze: int = 0
+    """The epoch, from 1, that begins a second phase, in which only the layers up to `refreeze` are frozen, with a
+    warm-up and a schedule of its own; 0: there is none."""
+    refreeze: str = ""
+    """The layers up to this one keep their weights in the second phase as well."""
+    unfreeze_rate: float = 0.0
+    """The highest learning rate of the second phase; 0: the same as of the first."""
+    channels_last: bool = False
+    """Channels are the innermost dimension in memory, which is faster on some GPUs and CPUs."""
+    compiled: bool = False
+    """The network is compiled by torch.compile: a minute at the start, faster steps afterwards."""
     precision: Precision = "auto"
     """`auto` is mixed precision on a GPU and 32 bits elsewhere."""
     seed: int = 0
@@ -65,16 +145,23 @@ class Recipe:
     """CPU threads; 0 leaves one core to the window, so that the same run has the same numbers with and without it."""
 
     def __post_init__(self) -> None:
-        for name, (low, high) in _RANGES.items():
+        for name, (low, high) in RANGES.items():
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
                 raise InputError(f"{name} must be a number from {low:g} to {high:g}, not {value!r}")
-        for name in ("optimiser", "schedule", "augmentation", "precision"):
+        for name in ("optimiser", "schedule", "augmentation", "evaluation", "auxiliary", "precision"):
             choices = get_args(get_type_hints(Recipe)[name])
             if getattr(self, name) not in choices:
                 raise InputError(f"{name} must be one of {', '.join(choices)}, not {getattr(self, name)!r}")
         if self.input is not None and (len(self.input) != 3 or min(self.input) < 1 or self.input[0] not in (1, 3)):
             raise InputError(f"input must be channels (1 or 3), height and width, not {self.input}")
+        shares = self.milestones
+        if not all(isinstance(share, float) and 0 < share < 1 for share in shares) or list(shares) != sorted(shares):
+            raise InputError(f"milestones must be shares of the run between 0 and 1, ascending, not {shares}")
+        if self.unfreeze and not (self.freeze and 1 < self.unfreeze <= self.epochs):
+            raise InputError(
+                "unfreeze must be an epoch from 2 to the last, and needs freeze, the layers that are frozen until then"
+            )
         for name, value in self.options.items():
             if not isinstance(value, int | float | bool | str):
                 raise InputError(f"options: {name} must be a number, text, true or false, not {value!r}")
@@ -104,14 +191,18 @@ def from_mapping(values: Mapping[str, Any], origin: str = "the recipe") -> Recip
             if not isinstance(value, Mapping):
                 raise InputError(f"{origin}: options must be a table, not {value!r}")
             checked[name] = dict(value)
+        elif name == "milestones":
+            checked[name] = _shares(value)
         else:
             checked[name] = _convert(name, value, types[name])
     return Recipe(**checked)
 
 
 def _convert(name: str, value: object, kind: type) -> object:
+    if kind is bool:
+        return Option(name, bool, False).parse(value)
     if kind is not str:
-        low, high = _RANGES[name]
+        low, high = RANGES[name]
         return Option(name, kind, kind(), low, high).parse(value)
     if not isinstance(value, str) or "\0" in value:
         raise InputError(f"{name} must be text, not {value!r}")
@@ -126,6 +217,13 @@ def _input(value: object) -> tuple[int, int, int] | None:
         raise InputError(f"input must be channels, height and width (1,32,32), not {value!r}")
     channels, height, width = (int(Option("input", int, 1).parse(part)) for part in parts)
     return channels, height, width
+
+
+def _shares(value: object) -> tuple[float, ...]:
+    parts = [part for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+    if not isinstance(parts, list | tuple):
+        raise InputError(f"milestones must be shares of the run (0.5,0.75), not {value!r}")
+    return tuple(float(Option("milestones", float, 0.5).parse(part)) for part in parts)
 
 
 def load_recipe(path: Path) -> Recipe:
@@ -157,10 +255,19 @@ def change(recipe: Recipe, settings: Mapping[str, str]) -> Recipe:
 
 
 def default_recipe(architecture: str, dataset: str) -> Recipe:
-    """Returns a recipe that is good and quick for a dataset."""
+    """Returns a recipe that is good and quick for a dataset.
+
+    LeNet-5 tells 99.2 % of MNIST's test images right with it. Channels come last: on processors without a GPU a step of
+    the small networks takes two thirds of the time so. Users' own networks may rely on the other order.
+    """
+    common = Recipe(architecture, dataset, weight_decay=5e-4, channels_last=".py" not in architecture)
     if dataset == "digits":
-        return Recipe(architecture, dataset, batch_size=32, weight_decay=1e-4, augmentation="crop")
-    recipe = Recipe(architecture, dataset, validation=0.1, epochs=10, batch_size=128, weight_decay=5e-4)
-    if dataset == "cifar10":
-        return replace(recipe, epochs=30, augmentation="flip and crop", schedule="one-cycle", learning_rate=0.1)
+        return replace(common, batch_size=32, weight_decay=1e-4, augmentation="crop")
+    if dataset in GREY:
+        recipe = replace(common, validation=0.05, epochs=10, batch_size=128, schedule="one-cycle", learning_rate=0.1)
+        return replace(recipe, augmentation="crop", shift=0.0625)
+    recipe = replace(common, validation=0.1, epochs=10, batch_size=128)
+    if dataset in SMALL_PHOTOGRAPHS:
+        kind: Augmentation = "crop" if dataset == "svhn" else "flip and crop"  # a mirrored digit is none
+        return replace(recipe, epochs=30, augmentation=kind, schedule="one-cycle", learning_rate=0.1)
     return recipe

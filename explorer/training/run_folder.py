@@ -8,19 +8,32 @@ import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
 from explorer.errors import InputError
 from explorer.tasks.weights_file import ModelSpec, save_weights
 from explorer.training.errors import TrainingError
-from explorer.training.events import Epoch, Event, Finished, Started, Steps, from_document, to_document
+from explorer.training.events import Epoch, Event, Finished, RateChanged, Started, Steps, from_document, to_document
+from explorer.training.metrics_index import (
+    Metrics,
+    drop_index,
+    note,
+    read_metrics,
+    records,
+    table_of,
+    write_index,
+)
 from explorer.training.recipe import Recipe, load_recipe
+from explorer.training.tensorboard import append_scalars, mark_restart
 from explorer.whole_file import write_whole
 
 RECIPE, METRICS, LAST, BEST = "recipe.toml", "metrics.jsonl", "last.ckpt", "best.safetensors"
+TITLE = "title.txt"
+LONGEST_TITLE = 200
 
 
 def runs_folder() -> Path:
@@ -46,6 +59,8 @@ class RunSummary:
     finished: bool
     resumable: bool
     has_weights: bool
+    title: str = ""
+    """What the user calls the run; empty where it has no name of its own."""
 
 
 def _make_folder(recipe: Recipe) -> Path:
@@ -75,6 +90,8 @@ def _unwritable(path: Path, error: Exception) -> TrainingError:
 def _is_before(event: Event, epochs: int, step: int) -> bool:
     if isinstance(event, Epoch):
         return event.epoch <= epochs
+    if isinstance(event, RateChanged):  # belongs to its step, which is trained again with the same rate
+        return True
     # A start at this very step is one that came to nothing: the next one takes its place.
     return (isinstance(event, Steps) and event.step <= step) or (isinstance(event, Started) and event.step < step)
 
@@ -133,6 +150,34 @@ class RunFolder:
                     pass
             yield
 
+    def take_in_parts(self, parts: int) -> Recipe:
+        """Has the run go on with each batch in so many parts, which takes less memory, and returns its recipe.
+
+        Raises:
+            InputError: the run is being trained, or the folder holds no readable recipe.
+            TrainingError: the recipe cannot be written.
+        """
+        with self.lock():
+            recipe = replace(self.recipe, accumulate=parts)
+            self._replace(RECIPE, lambda target: target.write_text(recipe.to_toml(), encoding="utf-8"))
+        return recipe
+
+    @property
+    def begun(self) -> bool:
+        """Whether training has left anything in it."""
+        return any((self.path / name).exists() for name in (METRICS, LAST, BEST))
+
+    def discard(self) -> None:
+        """Removes the folder of a run that has not begun; one that has, or that holds anything else, is left alone.
+
+        Raises:
+            InputError: the run is being trained.
+        """
+        with self.lock():
+            if [path.name for path in self.path.iterdir()] == [RECIPE]:
+                (self.path / RECIPE).unlink()
+                self.path.rmdir()
+
     @property
     def recipe(self) -> Recipe:
         """The recipe that the folder was made for.
@@ -143,6 +188,24 @@ class RunFolder:
         if not os.path.isfile(self.path / RECIPE):  # says no where Path.is_file would raise, for too long a name
             raise InputError(f"{self.path} is not the folder of a run: it has no {RECIPE}")
         return load_recipe(self.path / RECIPE)
+
+    @property
+    def title(self) -> str:
+        """What the user calls the run; empty where it has no name of its own."""
+        try:
+            with (self.path / TITLE).open(encoding="utf-8", errors="replace") as file:
+                return " ".join(file.read(4 * LONGEST_TITLE).split())[:LONGEST_TITLE]
+        except OSError:
+            return ""
+
+    def rename(self, title: str) -> None:
+        """Calls the run something else; an empty title takes its name away.
+
+        Raises:
+            TrainingError: it cannot be written.
+        """
+        text = " ".join(title.split())[:LONGEST_TITLE] + "\n"
+        self._replace(TITLE, lambda target: target.write_text(text, encoding="utf-8"))
 
     def _replace(self, name: str, write: Callable[[Path], object]) -> None:
         """Writes a file whole or not at all.
@@ -202,10 +265,14 @@ class RunFolder:
         """
         path = self.path / METRICS
         try:
-            with path.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(to_document(event)) + "\n")
+            with path.open("ab") as file:
+                begin = file.tell()
+                line = json.dumps(to_document(event)).encode() + b"\n"
+                file.write(line)
         except OSError as error:
             raise _unwritable(path, error) from error
+        note(path, event, begin, begin + len(line))
+        append_scalars(self.path, event)
 
     def metrics(self) -> Iterator[dict[str, Any]]:
         """Yields the events so far; a line that a crash cut short is left out.
@@ -228,6 +295,18 @@ class RunFolder:
         except OSError as error:
             raise InputError(f"{path} cannot be read ({error.strerror}): start a new run") from None
 
+    def read_metrics(self) -> Metrics:
+        """Reads the events so far: those of steps as a table, at once however many there are.
+
+        Raises:
+            InputError: they cannot be read.
+        """
+        path = self.path / METRICS
+        try:
+            return read_metrics(path)
+        except OSError as error:
+            raise InputError(f"{path} cannot be read ({error.strerror}): start a new run") from None
+
     def rewind(self, epochs: int, step: int) -> None:
         """Drops what the metrics tell of later steps: those are trained again.
 
@@ -236,8 +315,13 @@ class RunFolder:
             step: steps that are done.
         """
         kept = [event for event in map(from_document, self.metrics()) if event and _is_before(event, epochs, step)]
-        text = "".join(json.dumps(to_document(event)) + "\n" for event in kept)
-        self._replace(METRICS, lambda target: target.write_text(text, encoding="utf-8"))
+        lines = [json.dumps(to_document(event)).encode() + b"\n" for event in kept]
+        drop_index(self.path / METRICS)
+        self._replace(METRICS, lambda target: target.write_bytes(b"".join(lines)))
+        ends = accumulate(map(len, lines))
+        rows = [row for event, end in zip(kept, ends, strict=True) for row in records(event, end)]
+        write_index(self.path / METRICS, table_of(rows))
+        mark_restart(self.path, step + 1)
 
     def summary(self) -> RunSummary:
         """Returns what a list shows of the run.
@@ -246,8 +330,7 @@ class RunFolder:
             InputError: the folder holds no readable recipe.
         """
         recipe = self.recipe
-        # Most lines tell of steps, and are of no interest here.
-        events = [from_document(event) for event in self.metrics() if event["event"] in ("epoch", "finished")]
+        events = self.read_metrics().events
         accuracies = [event.validation_accuracy for event in events if isinstance(event, Epoch)]
         finished = any(isinstance(event, Finished) for event in events)
         return RunSummary(
@@ -261,6 +344,7 @@ class RunFolder:
             finished=finished,
             resumable=not finished and ((self.path / LAST).is_file() or len(accuracies) <= 1),
             has_weights=(self.path / BEST).is_file(),
+            title=self.title,
         )
 
 

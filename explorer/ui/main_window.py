@@ -254,7 +254,7 @@ class MainWindow(QMainWindow):
         portrait = self.explore.portrait
         self.show_page("train")
         if portrait is not None:
-            self.train.choose_network(portrait.entry.name, dict(portrait.chosen))
+            self.train.choose_network(portrait.entry.name, dict(portrait.chosen), portrait.entry.task)
 
     def _compare_with_shown(self, name: str) -> None:
         shown = self.explore.portrait
@@ -280,13 +280,17 @@ class MainWindow(QMainWindow):
         self.explore.ask_for_file()
 
     def open_paths(self, paths: list[Path]) -> None:
-        """Opens what was dropped or named on the command line: images and folders of them, runs, Python files."""
+        """Opens what was dropped or named on the command line: images, folders of them, runs, recipes, Python files."""
         runs = [path for path in paths if (path / "recipe.toml").is_file()]
         scripts = [path for path in paths if path.suffix == ".py"]
-        images = [path for path in paths if path not in runs and path not in scripts]
+        recipes = [path for path in paths if path.suffix == ".toml"]
+        images = [path for path in paths if path not in (*runs, *scripts, *recipes)]
         for path in runs:
             self.show_page("train")
             self.train.open_run(path)
+        if recipes:
+            self.show_page("train")
+            self.train.open_recipe(recipes[0])
         if scripts:
             self.show_page("explore")
             self.explore.open_file(scripts[0])

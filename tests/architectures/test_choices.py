@@ -70,9 +70,11 @@ def test_both_ends_of_a_range_give_a_network_that_runs_or_are_refused_by_name(na
             assert shown.anatomy.outputs
 
 
-def portrait_or_refusal(name: str, given: dict[str, Scalar]) -> tuple[Portrait | None, str]:
+def portrait_or_refusal(
+    name: str, given: dict[str, Scalar], size: tuple[int, int, int] | None = None
+) -> tuple[Portrait | None, str]:
     try:
-        return portray(name, given=given), ""
+        return portray(name, size, given), ""
     except InputError as error:
         return None, str(error)
 
@@ -89,7 +91,7 @@ def test_a_random_choice_of_options_learns(name: str) -> None:
     for _ in range(CHOICES):
         given = {option.name: some_value(option, dice) for option in options(known)}
         size = SMALL_INPUTS.get(name, known.input if known.input[1] <= 32 else (3, 64, 64))
-        shown, refusal = portrait_or_refusal(name, given)
+        shown, refusal = portrait_or_refusal(name, given, size)
         if shown is None:
             assert any(option in refusal for option in given), given
             continue

@@ -17,8 +17,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from explorer.data.cifar10 import ARCHIVE, BATCHES, FOLDER
+from explorer.data.binary_sets import BINARY_SETS
 from explorer.data.download import Progress
+
+CIFAR10 = BINARY_SETS["cifar10"]
 
 
 @dataclass
@@ -34,6 +36,10 @@ class Server:
     """Paths that are never answered."""
     unannounced: set[str] = field(default_factory=set)
     """Paths sent without a Content-Length."""
+    without_ranges: set[str] = field(default_factory=set)
+    """Paths of which the whole is sent whatever was asked for."""
+    ranges: list[str] = field(default_factory=list)
+    """Ranges asked for, in order."""
     requests: list[str] = field(default_factory=list)
     """Paths asked for, in order."""
 
@@ -53,7 +59,19 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
                 self.send_error(404)
                 return
             contents = told.files[path]
-            self.send_response(200)
+            wanted = self.headers.get("Range")
+            if wanted:
+                told.ranges.append(wanted)
+            if wanted and path not in told.without_ranges:
+                start = int(wanted.removeprefix("bytes=").removesuffix("-"))
+                if start >= len(contents):
+                    self.send_error(416)
+                    return
+                self.send_response(206)
+                self.send_header("Content-Range", f"bytes {start}-{len(contents) - 1}/{len(contents)}")
+                contents = contents[start:]
+            else:
+                self.send_response(200)
             if path not in told.unannounced:
                 self.send_header("Content-Length", str(len(contents)))
             self.end_headers()
@@ -125,25 +143,26 @@ class SmallCifar10:
 @pytest.fixture
 def small_cifar10(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SmallCifar10:
     # The official batches cannot be had without a network, so torchvision's checksums are set to those of small ones.
-    from torchvision.datasets import CIFAR10
+    from torchvision import datasets
 
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (120, 3, 32, 32), np.uint8)
     labels = rng.integers(0, 10, 120)
-    folder = tmp_path / "published" / FOLDER
+    folder = tmp_path / "published" / CIFAR10.folder
     folder.mkdir(parents=True)
     checksums = []
-    for number, name in enumerate(BATCHES):
+    for number, name in enumerate(CIFAR10.files):
         part = slice(20 * number, 20 * number + 20)
         contents = pickle.dumps({"data": images[part].reshape(20, -1), "labels": labels[part].tolist()}, protocol=2)
         (folder / name).write_bytes(contents)
         checksums.append([name, hashlib.md5(contents).hexdigest()])
-    archive = tmp_path / "published" / "archive" / ARCHIVE
+    archive = tmp_path / "published" / "archive" / CIFAR10.archive
     archive.parent.mkdir()
     with tarfile.open(archive, "w:gz") as tar:
-        for name in (BATCHES[3], BATCHES[5], *BATCHES[:3], BATCHES[4]):  # out of order, as the official one is
-            tar.add(folder / name, f"{FOLDER}/{name}")
-    monkeypatch.setattr(CIFAR10, "train_list", checksums[:5])
-    monkeypatch.setattr(CIFAR10, "test_list", checksums[5:])
-    monkeypatch.setattr(CIFAR10, "tgz_md5", hashlib.md5(archive.read_bytes()).hexdigest())
+        files = CIFAR10.files
+        for name in (files[3], files[5], *files[:3], files[4]):  # out of order, as the official one is
+            tar.add(folder / name, f"{CIFAR10.folder}/{name}")
+    monkeypatch.setattr(datasets.CIFAR10, "train_list", checksums[:5])
+    monkeypatch.setattr(datasets.CIFAR10, "test_list", checksums[5:])
+    monkeypatch.setattr(datasets.CIFAR10, "tgz_md5", hashlib.md5(archive.read_bytes()).hexdigest())
     return SmallCifar10(folder, archive, images, labels)

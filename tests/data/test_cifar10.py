@@ -12,8 +12,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from explorer.data.cifar10 import ARCHIVE, BATCHES, FOLDER, find_cifar10, read_cifar10
+from explorer.data.binary_sets import BINARY_SETS, read_binary_set
 from explorer.errors import InputError
+
+FILES = BINARY_SETS["cifar10"]
+ARCHIVE, FOLDER = FILES.archive, FILES.folder
+
+
+def read_cifar10(place: Path) -> object:
+    return read_binary_set("cifar10", place)
 
 
 class Malice:
@@ -41,7 +48,7 @@ def test_the_names_are_those_of_torchvision() -> None:
 
     assert CIFAR10.filename == ARCHIVE
     assert CIFAR10.base_folder == FOLDER
-    assert tuple(name for name, _ in CIFAR10.train_list + CIFAR10.test_list) == BATCHES
+    assert tuple(name for name, _ in CIFAR10.train_list + CIFAR10.test_list) == FILES.files
 
 
 @pytest.mark.parametrize("form", ["folder", "archive"])
@@ -64,13 +71,13 @@ def test_images_agree_with_torchvisions_reader(small_cifar10, finish, monkeypatc
 
 
 def test_every_place_it_may_lie_in_is_found(small_cifar10, tmp_path: Path) -> None:
-    assert find_cifar10(small_cifar10.folder) == small_cifar10.folder
-    assert find_cifar10(small_cifar10.folder.parent) == small_cifar10.folder
-    assert find_cifar10(small_cifar10.archive.parent) == small_cifar10.archive
-    assert find_cifar10(small_cifar10.archive) == small_cifar10.archive
-    assert find_cifar10(tmp_path) is None
+    assert FILES.find(small_cifar10.folder) == small_cifar10.folder
+    assert FILES.find(small_cifar10.folder.parent) == small_cifar10.folder
+    assert FILES.find(small_cifar10.archive.parent) == small_cifar10.archive
+    assert FILES.find(small_cifar10.archive) == small_cifar10.archive
+    assert FILES.find(tmp_path) is None
     (small_cifar10.folder / "test_batch").unlink()
-    assert find_cifar10(small_cifar10.folder) is None
+    assert FILES.find(small_cifar10.folder) is None
 
 
 @pytest.mark.parametrize("batch", ["data_batch_1", "test_batch"])

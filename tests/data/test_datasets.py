@@ -58,27 +58,32 @@ def mean_and_std(images: torch.Tensor) -> tuple[tuple[float, ...], tuple[float, 
 
 class TestInfo:
     def test_the_names_are_the_keys(self) -> None:
-        assert list(DATASETS) == ["digits", "mnist", "fashion_mnist", "cifar10"]
+        assert {"digits", "mnist", "fashion_mnist", "kmnist", "svhn", "cifar10", "cifar100", "stl10"} < set(DATASETS)
+        assert {"flowers102", "pets", "food101", "imagenette", "emnist_letters", "emnist_balanced"} < set(DATASETS)
         assert all(info.name == name for name, info in DATASETS.items())
 
     @pytest.mark.parametrize("info", DATASETS.values(), ids=DATASETS)
     def test_every_record_is_consistent(self, info) -> None:
-        assert len(set(info.classes)) == 10
-        assert len(info.mean) == len(info.std) == info.shape[0]
+        assert len(set(info.classes)) == len(info.classes) >= 10
+        assert len(info.mean) == len(info.std) in (0, info.shape[0])
+        assert info.images > info.validation_images >= 0 or info.images == info.validation_images
+        assert info.homepage.startswith("http")
         assert all(0 < mean < 1 for mean in info.mean)
         assert all(0 < std < 0.5 for std in info.std)
         assert info.offline == (info.download_bytes == 0)
         assert "https://" in info.source or "http://" in info.source
 
     def test_an_unknown_name_is_answered_with_similar_ones(self) -> None:
-        with pytest.raises(InputError, match=r"no dataset 'CIFAR-10': did you mean cifar10\? the datasets are digits,"):
+        with pytest.raises(
+            InputError, match=r"no dataset 'CIFAR-10': did you mean cifar10 or cifar100\? the datasets are digits,"
+        ):
             dataset_info("CIFAR-10")
         with pytest.raises(InputError, match="did you mean fashion_mnist or mnist"):
             dataset_info("FashionMNIST")
 
     def test_a_name_like_no_other_is_answered_with_all(self) -> None:
         with pytest.raises(
-            InputError, match="no dataset 'xyz': the datasets are digits, mnist, fashion_mnist, cifar10"
+            InputError, match=r"no dataset 'xyz': the datasets are digits, mnist, .* and any folder \(folder:PATH\)"
         ):
             dataset_info("xyz")
 
@@ -283,6 +288,17 @@ class TestCache:
         monkeypatch.setenv("EXPLORER_DATASETS", str(tmp_path / "file"))
         with pytest.raises(InputError, match=r"MNIST could not be saved in .*set EXPLORER_DATASETS"):
             finish(load_dataset("mnist"))
+
+    def test_a_disk_without_room_is_told_before_it_is_filled(self, cache, mnist, server, finish, monkeypatch) -> None:
+        import shutil
+
+        usage = shutil.disk_usage(cache.parent)
+        monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=5_000_000))
+        with pytest.raises(
+            InputError, match=r"MNIST needs 12 MB and .* has room for 5 MB: set EXPLORER_DATASETS to a folder with room"
+        ):
+            finish(load_dataset("mnist"))
+        assert server.requests == []
 
     def test_without_the_variable_it_is_the_users_cache(self, tmp_path: Path, idx_files, monkeypatch) -> None:
         import platformdirs

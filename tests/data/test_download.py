@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import os
 import random
 import socket
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -57,6 +59,14 @@ def test_without_an_announced_length_the_total_is_unknown(server, finish, target
     server.unannounced.add("file.gz")
     steps, _ = finish(download([server.url + "file.gz"], target, MD5, LIMIT))
     assert {step.total for step in steps} == {0}
+    assert target.read_bytes() == CONTENTS
+
+
+def test_the_next_mirror_goes_on_where_the_connection_broke(server, finish, target: Path) -> None:
+    server.files |= {"bad/file.gz": CONTENTS, "good/file.gz": CONTENTS}
+    server.dropping.add("bad/file.gz")
+    finish(download([server.url + "bad/file.gz", server.url + "good/file.gz"], target, MD5, LIMIT))
+    assert server.ranges == ["bytes=750000-"]
     assert target.read_bytes() == CONTENTS
 
 
@@ -127,14 +137,68 @@ def test_what_is_no_web_server_is_told_in_one_line(finish, target: Path, monkeyp
     assert "\n" not in str(failure.value)
 
 
-def test_closing_in_the_middle_leaves_nothing(server, target: Path) -> None:
+def begin(server, target: Path, done: int) -> int:
+    """Closes a download when so many bytes are there, and returns how many those are."""
+    steps = download([server.url + "file.gz"], target, MD5, LIMIT)
+    while next(steps).done < done:
+        pass
+    steps.close()
+    return target.with_name("file.gz.part").stat().st_size
+
+
+def test_closing_in_the_middle_keeps_the_part_and_the_next_download_goes_on_from_it(server, finish, target) -> None:
+    server.files["file.gz"] = CONTENTS
+    kept = begin(server, target, 400_000)
+    assert leftovers(target) == ["file.gz.part"]
+    assert target.with_name("file.gz.part").read_bytes() == CONTENTS[:kept]
+    steps, _ = finish(download([server.url + "file.gz"], target, MD5, LIMIT))
+    assert server.ranges == [f"bytes={kept}-"]
+    downloading = [step for step in steps if step.message == "Downloading file.gz"]
+    assert downloading[0].done == kept
+    assert downloading[-1] == Progress("Downloading file.gz", len(CONTENTS), len(CONTENTS))
+    assert target.read_bytes() == CONTENTS
+    assert leftovers(target) == ["file.gz"]
+
+
+def test_closing_before_the_first_byte_leaves_nothing(server, target: Path) -> None:
     server.files["file.gz"] = CONTENTS
     steps = download([server.url + "file.gz"], target, MD5, LIMIT)
-    while next(steps).done == 0:
-        pass
-    assert leftovers(target) != []
+    next(steps)
     steps.close()
     assert leftovers(target) == []
+
+
+def test_a_server_that_knows_no_ranges_sends_the_whole_again(server, finish, target: Path) -> None:
+    server.files["file.gz"] = CONTENTS
+    server.without_ranges.add("file.gz")
+    begin(server, target, 400_000)
+    finish(download([server.url + "file.gz"], target, MD5, LIMIT))
+    assert target.read_bytes() == CONTENTS
+    assert leftovers(target) == ["file.gz"]
+
+
+@pytest.mark.parametrize("part", [b"of another file", bytes(len(CONTENTS) + 5)], ids=["other", "longer"])
+def test_a_part_that_is_no_beginning_of_the_file_costs_one_more_attempt(server, finish, target, part: bytes) -> None:
+    server.files["file.gz"] = CONTENTS
+    target.parent.mkdir()
+    target.with_name("file.gz.part").write_bytes(part)
+    finish(download([server.url + "file.gz"], target, MD5, LIMIT))
+    assert server.requests == ["file.gz", "file.gz"]
+    assert target.read_bytes() == CONTENTS
+    assert leftovers(target) == ["file.gz"]
+
+
+def test_the_part_of_a_program_that_was_killed_is_taken_up(server, finish, target: Path) -> None:
+    server.files["file.gz"] = CONTENTS
+    target.parent.mkdir()
+    living, killed = (target.with_name(f"file.gz.{name}.part") for name in ("living", "killed"))
+    living.write_bytes(CONTENTS[:9])
+    killed.write_bytes(CONTENTS[:700_000])
+    hour_ago = time.time() - 3600
+    os.utime(killed, (hour_ago, hour_ago))
+    finish(download([server.url + "file.gz"], target, MD5, LIMIT))
+    assert server.ranges == ["bytes=700000-"]
+    assert leftovers(target) == ["file.gz", "file.gz.living.part"]
 
 
 def test_an_older_file_stays_until_the_new_one_is_right(server, finish, target: Path) -> None:

@@ -39,7 +39,7 @@ def plain_top1(folder: Path) -> list[int]:
     import timm
     from torchvision import transforms
 
-    from explorer.inference.pretrained import load_pretrained
+    from explorer.tasks.pretrained import load_pretrained
 
     network = timm.create_model("tf_efficientnet_lite0")
     network.load_state_dict(load_pretrained("efficientnet_lite0")[1])

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from explorer.inference.images import ImageError, as_grey_or_rgb, find_images, load_image
+from explorer.data.images import ImageError, as_grey_or_rgb, find_images, load_image
 
 Find = Callable[..., Path]
 
@@ -37,7 +37,7 @@ NASTY = {
 LOAD_ALL = """
 import resource, sys
 from pathlib import Path
-from explorer.inference.images import ImageError, load_image
+from explorer.data.images import ImageError, load_image
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 readable = 0
 for path in sorted(Path(sys.argv[1]).rglob("*")):

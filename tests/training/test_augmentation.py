@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from explorer.training.augmentation import augment
+from explorer.training.augmentation import augment, erase
+from explorer.training.colours import principal_colours
 
 
 def chance(seed: int = 0) -> torch.Generator:
@@ -82,3 +83,66 @@ def test_chance_comes_from_the_generator_alone() -> None:
     before = torch.get_rng_state()
     augment(numbered(5, 1, 8, 8), "flip and crop", chance())
     assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_smaller_shift_moves_less() -> None:
+    images = numbered(200, 1, 16, 16)
+    moved = augment(images, "crop", chance(), shift=1 / 16)
+    padded = torch.nn.functional.pad(images[0], (1, 1, 1, 1))
+    places = [padded[:, top : top + 16, left : left + 16] for top in range(3) for left in range(3)]
+    assert all(any(torch.equal(place, image) for place in places) for image in moved)
+
+
+def test_alexnet_cuts_parts_out_of_a_larger_image() -> None:
+    images = numbered(300, 3, 15, 15)
+    changed = augment(images, "alexnet", chance(), (13, 13))
+    parts = [image[:, y : y + 13, x : x + 13] for image in images[:1] for y in range(3) for x in range(3)]
+    places = parts + [part.flip(2) for part in parts]
+    seen = {next(n for n, place in enumerate(places) if torch.equal(place, image)) for image in changed}
+    assert seen == set(range(18))
+
+
+def test_colour_noise_is_that_of_the_training_images() -> None:
+    draw = torch.Generator().manual_seed(0)
+    grey = torch.randint(60, 200, (500, 1, 8, 8), generator=draw)
+    images = (grey + torch.tensor([0, 10, 20]).view(1, 3, 1, 1)).to(torch.uint8)
+    axes = principal_colours(images, 3)
+    # Channels that differ by a constant have one direction of colour: grey, as long as √3 standard deviations.
+    assert axes[:, :2].abs().max() < 1e-3
+    assert axes[:, 2].abs().tolist() == pytest.approx([float(grey.double().std() / 255)] * 3, rel=1e-3)
+    shift = augment(images, "alexnet", chance(), None, axes).double().mean((2, 3)) - images.double().mean((2, 3))
+    assert (shift[:, 0] - shift[:, 1]).abs().max() < 1
+    assert float(shift[:, 0].std()) == pytest.approx(0.1 * float(grey.double().std()), rel=0.15)
+
+
+def test_colours_of_grey_images_are_their_deviation() -> None:
+    images = numbered(4, 1, 8, 8)
+    assert abs(float(principal_colours(images, 1))) == pytest.approx(float(images.double().std(correction=0)) / 255)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_trivial_changes_each_image_by_itself(channels: int) -> None:
+    images = numbered(60, channels, 16, 16)
+    before = torch.get_rng_state()
+    first, again, other = (augment(images, "trivial", chance(seed)) for seed in (1, 1, 2))
+    assert (first.shape, first.dtype) == (images.shape, torch.uint8)
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+    assert len({image.numpy().tobytes() for image in first}) > 30
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_erasing_blanks_a_rectangle_of_some_images() -> None:
+    images = torch.ones(400, 3, 32, 32)
+    erased = erase(images, 0.5, chance())
+    blank = (erased == 0).all(1)
+    share = blank.double().mean((1, 2))
+    assert 150 < int((share > 0).sum()) < 250
+    assert torch.equal(blank, (erased == 0).any(1))
+    assert float(share[share > 0].min()) > 0.01
+    assert float(share.max()) < 0.36
+    for mask in blank[share > 0][:20]:
+        rows, columns = mask.nonzero(as_tuple=True)
+        assert len(rows) == (rows.max() - rows.min() + 1) * (columns.max() - columns.min() + 1)
+    assert erase(images, 0.0, chance()) is images
+    assert bool((erase(images, 1.0, chance()) == 0).flatten(1).any(1).all())

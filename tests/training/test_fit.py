@@ -166,7 +166,7 @@ def test_learning_rate_follows_the_schedule_over_the_whole_run(every_step: None,
 
     _, events = train(replace(short, schedule="one-cycle"))
     rates = [event.learning_rate for event in of_kind(events, Steps)]
-    assert rates == [rate_at("one-cycle", short.learning_rate, step, 12) for step in range(12)]
+    assert rates == [rate_at(replace(short, schedule="one-cycle"), step, 6) for step in range(12)]
 
 
 def test_best_epoch_is_the_first_of_the_highest_accuracy(train: Train, short: Recipe) -> None:
@@ -203,10 +203,13 @@ def test_finished_event_is_what_the_generator_returns(short: Recipe) -> None:
     assert json.loads(json.dumps(to_document(finished))) == list(folder.metrics())[-1]
 
 
-def test_run_leaves_nothing_but_its_four_files(train: Train, short: Recipe) -> None:
+METRICS = {"events.out.tfevents.metrics", "metrics.index", "metrics.jsonl"}
+
+
+def test_run_leaves_nothing_but_its_own_files(train: Train, short: Recipe) -> None:
     folder, _ = train(short)
-    names = sorted(path.name for path in folder.path.iterdir())
-    assert names == ["best.safetensors", "last.ckpt", "metrics.jsonl", "recipe.toml"]
+    names = {path.name for path in folder.path.iterdir()}
+    assert names == {"best.safetensors", "last.ckpt", "recipe.toml"} | METRICS
 
 
 def test_test_images_judge_the_best_epoch(
@@ -245,9 +248,11 @@ def test_grey_images_train_a_network_for_colour(train: Train) -> None:
     assert isinstance(events[-1], Finished)
 
 
-@pytest.mark.parametrize("optimiser", ["adam", "adamw"])
-def test_other_optimisers_learn_too(train: Train, short: Recipe, losses: Losses, optimiser: str) -> None:
-    values = losses(train(replace(short, optimiser=optimiser, learning_rate=0.003))[1])
+@pytest.mark.parametrize(
+    ("optimiser", "rate"), [("sgd", 0.2), ("rmsprop", 0.003), ("adam", 0.003), ("adamw", 0.003), ("lamb", 0.05)]
+)
+def test_other_optimisers_learn_too(train: Train, short: Recipe, losses: Losses, optimiser: str, rate: float) -> None:
+    values = losses(train(replace(short, optimiser=optimiser, learning_rate=rate, schedule="constant"))[1])
     assert values[-1] < 0.8 * values[0]
 
 
@@ -379,7 +384,9 @@ def no_parts(folder: RunFolder) -> bool:
 def test_loss_that_is_no_number_ends_training_at_its_step(short: Recipe, every_step: None) -> None:
     recipe = replace(short, options={"activation": "relu"}, learning_rate=1000, epochs=3, schedule="constant")
     folder = RunFolder.create(recipe)
-    with pytest.raises(TrainingError, match=r"the loss of step \d+ \(epoch \d\) is (nan|inf): try a lower") as caught:
+    with pytest.raises(
+        TrainingError, match=r"the loss of step \d+ \(epoch \d\) is (nan|inf), .*: try a lower"
+    ) as caught:
         list(fit(recipe, folder, "cpu"))
     last = max(event["step"] for event in folder.metrics())
     assert f"step {last + 1} (epoch {last // 6 + 1})" in str(caught.value)
@@ -399,14 +406,14 @@ def test_validation_loss_that_is_no_number_ends_training(network_file: Write) ->
     folder = RunFolder.create(recipe)
     with pytest.raises(TrainingError, match=r"the validation loss \(epoch 1\) is nan: try a lower learning rate"):
         list(fit(recipe, folder, "cpu"))
-    assert sorted(path.name for path in folder.path.iterdir()) == ["metrics.jsonl", "recipe.toml"]
+    assert {path.name for path in folder.path.iterdir()} == {"recipe.toml"} | METRICS
 
 
 @pytest.mark.parametrize(
     ("failure", "reason"),
     [
         ("raise IndexError('no such\\nlayer')", r"Net fails in training: IndexError: no such layer"),
-        ("x = torch.empty(2**50)", "the memory is full at a batch size of 512: choose a smaller one"),
+        ("x = torch.empty(2**50)", "the memory is full at a batch size of 512, and no smaller one fits: choose a"),
         ("x = torch.zeros(3, 3) @ x.flatten(1)", "Net fails in training: RuntimeError: mat1 and mat2"),
     ],
 )

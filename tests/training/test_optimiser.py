@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from timm.optim import Lamb
 from torch import nn
 
 from explorer.architectures.registry import build, entry
@@ -21,7 +22,15 @@ def test_weight_decay_spares_biases_and_normalisation() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "kind"), [("sgd", torch.optim.SGD), ("adam", torch.optim.Adam), ("adamw", torch.optim.AdamW)]
+    ("name", "kind"),
+    [
+        ("sgd", torch.optim.SGD),
+        ("nesterov", torch.optim.SGD),
+        ("rmsprop", torch.optim.RMSprop),
+        ("adam", torch.optim.Adam),
+        ("adamw", torch.optim.AdamW),
+        ("lamb", Lamb),
+    ],
 )
 @pytest.mark.parametrize("momentum", [0.0, 0.9])
 def test_each_optimiser_takes_a_step(name: str, kind: type, momentum: float) -> None:
@@ -34,9 +43,11 @@ def test_each_optimiser_takes_a_step(name: str, kind: type, momentum: float) -> 
     assert not torch.equal(layer.weight, before)
 
 
-def test_momentum_is_nesterovs() -> None:
-    group = build_optimiser(Recipe(momentum=0.8, learning_rate=0.2), nn.Linear(2, 2)).param_groups[0]
-    assert (group["momentum"], group["nesterov"], group["lr"]) == (0.8, True, 0.2)
+@pytest.mark.parametrize(("name", "nesterov"), [("sgd", False), ("nesterov", True)])
+def test_momentum_is_plain_or_nesterovs(name: str, nesterov: bool) -> None:
+    recipe = Recipe(optimiser=name, momentum=0.8, learning_rate=0.2)
+    group = build_optimiser(recipe, nn.Linear(2, 2)).param_groups[0]
+    assert (group["momentum"], group["nesterov"], group["lr"]) == (0.8, nesterov, 0.2)
 
 
 def test_frozen_parameters_are_left_out() -> None:

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from explorer.architectures.cards import catalogue
+from explorer.architectures.registry import options
 from explorer.data.datasets import DATASETS
 from explorer.errors import InputError
 from explorer.training.recipe import Recipe, change, default_recipe, from_mapping, load_recipe
@@ -18,14 +20,36 @@ UNUSUAL = Recipe(
     input=(3, 48, 64),
     validation=0.125,
     epochs=7,
+    patience=3,
     batch_size=33,
+    accumulate=4,
     optimiser="adamw",
     learning_rate=1e-9,
     momentum=0.0,
+    epsilon=0.1,
     weight_decay=0.3,
+    clip_norm=1.5,
+    average=0.999,
     schedule="one-cycle",
+    warm_up=0.5,
+    milestones=(0.25, 0.5, 0.875),
+    factor=0.2,
+    decay=1e-6,
     label_smoothing=0.1,
+    mixup=0.2,
+    cutmix=1.0,
     augmentation="flip and crop",
+    shift=0.25,
+    erasing=0.25,
+    evaluation="ten-crop",
+    auxiliary="in turn",
+    weights="pretrained",
+    freeze="features.c1",
+    unfreeze=3,
+    refreeze="features",
+    unfreeze_rate=1e-4,
+    channels_last=True,
+    compiled=True,
     precision="bf16",
     seed=2**31 - 1,
     threads=5,
@@ -62,12 +86,23 @@ def test_recipe_survives_its_own_mapping() -> None:
         ("momentum", 1),
         ("weight_decay", -1e-4),
         ("label_smoothing", 1),
+        ("average", 1),
+        ("accumulate", 0),
+        ("erasing", 1.1),
+        ("compiled", "perhaps"),
+        ("milestones", 0.5),
+        ("milestones", (0.75, 0.5)),
+        ("milestones", "0.5,1"),
+        ("milestones", "half"),
+        ("evaluation", "five-crop"),
+        ("unfreeze", 3),
         ("seed", -1),
         ("seed", 2**31),
         ("threads", -1),
         ("optimiser", "lion"),
         ("schedule", "linear"),
         ("augmentation", "mixup"),
+        ("auxiliary", "alternating"),
         ("precision", 16),
         ("precision", "16"),
         ("architecture", 5),
@@ -102,6 +137,9 @@ def test_unknown_setting_is_refused_with_the_nearest_one() -> None:
 def test_text_from_a_command_line_becomes_numbers() -> None:
     recipe = from_mapping({"epochs": "3", "learning_rate": "1e-2", "input": "3, 32,48"})
     assert (recipe.epochs, recipe.learning_rate, recipe.input) == (3, 0.01, (3, 32, 48))
+    recipe = from_mapping({"compiled": "true", "channels_last": "no", "milestones": "0.25, 0.5"})
+    assert (recipe.compiled, recipe.channels_last, recipe.milestones) == (True, False, (0.25, 0.5))
+    assert from_mapping({"milestones": ""}).milestones == ()
 
 
 def test_changes_go_to_the_recipe_or_to_the_options_of_the_network() -> None:
@@ -149,3 +187,9 @@ def test_default_recipe_is_a_valid_one_for_each_dataset(dataset: str) -> None:
     recipe = default_recipe("lenet5", dataset)
     assert (recipe.architecture, recipe.dataset) == ("lenet5", dataset)
     assert from_mapping(asdict(recipe)) == recipe
+
+
+def test_no_setting_hides_an_option_of_a_network() -> None:
+    settings = {field.name for field in fields(Recipe)}
+    for network in catalogue():
+        assert not settings & {option.name for option in options(network)}, network.name

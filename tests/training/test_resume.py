@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+import multiprocessing
+import multiprocessing.synchronize
 import os
+import random
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +18,7 @@ import torch
 
 from explorer.errors import InputError
 from explorer.tasks.weights_file import load_weights
+from explorer.training import fit as fitting
 from explorer.training.errors import TrainingError
 from explorer.training.events import Epoch, Evaluating, Event, Finished, Started, Steps, from_document
 from explorer.training.fit import fit
@@ -366,3 +371,44 @@ def test_signal_saves_the_run_and_says_how_to_resume_it(tmp_path: Path, number: 
         assert "epoch   1" not in resumed.stdout
         summary = RunFolder(run).summary()
         assert (summary.epochs_done, summary.finished) == (8, True)
+
+
+@pytest.mark.parametrize("kills", [3, pytest.param(20, marks=[pytest.mark.slow, pytest.mark.timeout(900)])])
+def test_run_that_is_killed_again_and_again_comes_to_the_same_weights(
+    tmp_path: Path, train: Train, losses: Losses, kills: int
+) -> None:
+    """Each kill comes a random time after the first steps, often in the middle of a file that is being written."""
+    chance = random.Random(0)
+    recipe = Recipe(batch_size=64, epochs=3 * kills, augmentation="crop", average=0.9)
+    folder = RunFolder.create(recipe, tmp_path / "run")
+    # A fork of this process would not do: autograd's threads do not live through it.
+    processes = multiprocessing.get_context("forkserver")
+    processes.set_forkserver_preload(["explorer.training.fit", "lightning_fabric", "torch._dynamo", "sklearn.datasets"])
+    for _ in range(kills):
+        begun = processes.Event()
+        process = processes.Process(target=_train_on, args=(folder, begun))
+        process.start()
+        assert begun.wait(60)
+        time.sleep(chance.uniform(0, 0.2))
+        process.kill()
+        process.join()
+        assert process.exitcode == -signal.SIGKILL
+    assert not folder.summary().finished
+    list(fit(folder.recipe, folder, "cpu", resume=True))
+    reference, _ = train(folder.recipe)
+    ours, theirs = folder.load_checkpoint(), reference.load_checkpoint()
+    assert ours is not None
+    assert theirs is not None
+    for part in ("model", "average", "optimiser"):
+        assert_equal_state(ours[part], theirs[part])
+    assert losses(metrics(folder)) == losses(metrics(reference))
+    assert list(folder.path.glob("*.part")) == []
+
+
+def _train_on(folder: RunFolder, begun: multiprocessing.synchronize.Event) -> None:
+    """Goes on with a run in a process of its own, with checkpoints as often as can be."""
+    torch.set_num_threads(1)
+    fitting.SAVE_EVERY, fitting.SAVING_SHARE = 0.05, 1.0
+    for event in fit(folder.recipe, folder, "cpu", resume=True):
+        if isinstance(event, Steps):
+            begun.set()

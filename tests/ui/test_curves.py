@@ -11,7 +11,8 @@ from PySide6.QtGui import QColor, QImage
 from pytestqt.qtbot import QtBot
 
 from explorer.training.events import Epoch, Event, Started, Steps
-from explorer.ui.train.curves import SPEED, VALIDATION, Curves
+from explorer.ui.train.curve_legend import SPEED, VALIDATION
+from explorer.ui.train.curves import Curves
 from explorer.ui.train.line import envelope
 from explorer.ui.train.series import Series
 
@@ -71,6 +72,7 @@ def curves(qtbot: QtBot) -> Curves:
 def test_points_are_painted_as_they_come(qtbot: QtBot, curves: Curves) -> None:
     for plot, colour in ((curves.accuracy, VALIDATION), (curves.speed, SPEED)):
         curves.clear()
+        curves.add(STARTED)
         ends = []
         for epoch in range(1, 7):
             for event in steps(epoch, 2.0 / epoch):

@@ -108,9 +108,18 @@ def test_the_network_on_show_goes_to_the_recipe(window: MainWindow, qtbot: QtBot
     assert window.train.form.recipe().architecture == "resnet20_cifar"
 
 
+def test_a_recipe_that_is_dropped_fills_the_form(window: MainWindow, tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text('architecture = "resnet20_cifar"\ndataset = "cifar10"\nepochs = 7\n')
+    window.open_paths([path])
+    assert window.pages.currentWidget() is window.train
+    recipe = window.train.form.recipe()
+    assert (recipe.architecture, recipe.dataset, recipe.epochs) == ("resnet20_cifar", "cifar10", 7)
+
+
 def test_a_run_trained_in_the_window_classifies(window: MainWindow, qtbot: QtBot, tmp_path: Path) -> None:
     window.show_page("train")
-    window.train.form.epochs.setValue(1)
+    window.train.form.settings["epochs"].set_value(1)
     window.train.begin()
     qtbot.waitUntil(lambda: not window.train.training and bool(window.train.usable_runs()), timeout=WAIT)
     picture = tmp_path / "digit.png"
@@ -143,7 +152,7 @@ def test_closing_in_mid_training_waits_for_the_run_to_be_saved(
     qtbot.addWidget(window)
     window.show()
     window.show_page("train")
-    window.train.form.epochs.setValue(500)
+    window.train.form.settings["epochs"].set_value(500)
     window.train.begin()
     qtbot.waitUntil(lambda: len(window.train.curves.series("step_loss")) > 0, timeout=WAIT)
     close(window, qtbot)

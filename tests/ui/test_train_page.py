@@ -32,7 +32,7 @@ def page(qtbot: QtBot, settings: QSettings) -> Iterator[TrainPage]:
 
 
 def start(page: TrainPage, qtbot: QtBot, epochs: int) -> None:
-    page.form.epochs.setValue(epochs)
+    page.form.settings["epochs"].set_value(epochs)
     qtbot.mouseClick(page.start, Qt.MouseButton.LeftButton)
     assert page.training
 
@@ -167,7 +167,7 @@ def test_a_run_is_deleted_only_after_a_question(
 def test_the_recipe_is_remembered(qtbot: QtBot, settings: QSettings) -> None:
     first = TrainPage(settings)
     qtbot.addWidget(first)
-    first.form.epochs.setValue(7)
+    first.form.settings["epochs"].set_value(7)
     first.form.choose_network("resnet18", {})
     qtbot.waitUntil(first.stop, timeout=5000)
     second = TrainPage(settings)
@@ -175,3 +175,19 @@ def test_the_recipe_is_remembered(qtbot: QtBot, settings: QSettings) -> None:
     assert second.form.recipe() == first.form.recipe()
     assert second.form.recipe().epochs == 7
     qtbot.waitUntil(second.stop, timeout=5000)
+
+
+def test_how_auxiliary_heads_learn_is_asked_of_networks_that_have_them(page: TrainPage) -> None:
+    form = page.form
+    assert not form.settings["auxiliary"].isVisible()
+    form.choose_network("googlenet", {"aux": True})
+    assert form.settings["auxiliary"].isVisible()
+    form.settings["auxiliary"].set_value("in turn")
+    recipe = form.recipe()
+    assert (recipe.auxiliary, recipe.options) == ("in turn", {"aux": True})
+    form.choose_network("lenet5", {})
+    assert not form.settings["auxiliary"].isVisible()
+    assert form.recipe().auxiliary == "summed"
+    form.set_recipe(recipe)
+    assert form.settings["auxiliary"].isVisible()
+    assert form.recipe() == recipe

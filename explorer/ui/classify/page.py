@@ -129,7 +129,7 @@ class ClassifyPage(QWidget):
     @Slot()
     def open_files(self) -> None:
         """Asks for image files and adds them."""
-        from explorer.inference.images import SUFFIXES
+        from explorer.data.images import SUFFIXES
 
         endings = " ".join(f"*{suffix}" for suffix in SUFFIXES)
         names, _ = QFileDialog.getOpenFileNames(self, "Open images", "", f"Images ({endings});;All files (*)")

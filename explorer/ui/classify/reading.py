@@ -43,7 +43,7 @@ class Found:
 
 def find(paths: tuple[Path, ...]) -> Found:
     """Looks for images in the folders among `paths`."""
-    from explorer.inference.images import find_images
+    from explorer.data.images import find_images
 
     found = tuple(itertools.islice(find_images(paths), MOST_IMAGES + 1))
     return Found(found[:MOST_IMAGES], len(found) <= MOST_IMAGES)
@@ -60,8 +60,8 @@ def load_model(model: str) -> Classifier:
 
 def examine(source: Source, classifier: Classifier) -> Examined:
     """Reads an image once, for its thumbnail and for its classes."""
+    from explorer.data.images import ImageError
     from explorer.errors import InputError
-    from explorer.inference.images import ImageError
 
     try:
         image = _open(source)
@@ -86,7 +86,7 @@ def read_preview(source: Source) -> QImage:
 def _open(source: Source) -> Image.Image:
     from PIL import Image
 
-    from explorer.inference.images import as_grey_or_rgb, load_image
+    from explorer.data.images import as_grey_or_rgb, load_image
 
     if isinstance(source, Path):
         return load_image(source)

@@ -8,29 +8,33 @@ from contextlib import suppress
 from pathlib import Path
 
 from PySide6.QtCore import QByteArray, QFile, QSettings, Qt, QTimer, Signal
-from PySide6.QtGui import QKeySequence
-from PySide6.QtWidgets import (
-    QHBoxLayout,
-    QLabel,
-    QMessageBox,
-    QPushButton,
-    QSplitter,
-    QVBoxLayout,
-    QWidget,
-)
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QMessageBox, QSplitter, QVBoxLayout, QWidget
 
 from explorer.architectures.options import Scalar
 from explorer.data.download import Progress
 from explorer.errors import InputError
-from explorer.training.events import Epoch, Evaluating, Event, Finished, Started, Steps, from_document
+from explorer.training.errors import TrainingError
+from explorer.training.events import Epoch, Evaluating, Event, Finished, Started, Steps
 from explorer.training.recipe import Recipe, default_recipe, from_mapping
 from explorer.training.run_folder import RunFolder, RunSummary, list_runs
 from explorer.ui.background import Answer, Background
 from explorer.ui.numbers import short_bytes, short_time
+from explorer.ui.train.comparison import Comparison
+from explorer.ui.train.controls import Controls
 from explorer.ui.train.curves import Curves
+from explorer.ui.train.dataset_browser import DatasetBrowser
+from explorer.ui.train.end_notice import EndNotice
 from explorer.ui.train.figures import Figures
+from explorer.ui.train.forking import Forking
+from explorer.ui.train.iteration import end_iterations
+from explorer.ui.train.preflight_line import PreflightLine
+from explorer.ui.train.rate_finder import RateFinder
+from explorer.ui.train.recipe_bar import RecipeBar
 from explorer.ui.train.recipe_form import RecipeForm
+from explorer.ui.train.results import Results
+from explorer.ui.train.run_curves import RunCurves, read_run
 from explorer.ui.train.run_list import RunList
+from explorer.ui.train.run_queue import RunQueue, run_text
 from explorer.ui.train.trainer import Trainer
 from explorer.ui.widgets.banner import Banner
 from explorer.ui.widgets.named import named
@@ -41,12 +45,6 @@ LONGEST_INTERVAL = 1.0
 """Seconds from one frame to the next at most, however much else the window does."""
 SHARE = 0.03
 """Of the time, for the window beside training: the two take turns at the interpreter and share the processor."""
-
-
-def _read_run(path: str) -> tuple[Recipe, list[Event]]:
-    """Reads a run's recipe and events."""
-    folder = RunFolder(Path(path))
-    return folder.recipe, [event for event in map(from_document, folder.metrics()) if event is not None]
 
 
 class TrainPage(QWidget):
@@ -67,21 +65,25 @@ class TrainPage(QWidget):
         self._background = Background(self)
         self._background.answered.connect(self._answered)
         self._list_question = self._read_question = 0
+        self._in_parts: tuple[str, int] | None = None
+        """Folder of the run whose memory was full, and the parts that its batch fits in."""
+        self._closing = False
+        self._notice = EndNotice(self)
         self._active = ""
         self._started: Started | None = None
 
         self.form = RecipeForm(self)
-        self.start = named(QPushButton("Start", self), "primary")
-        self.start.setToolTip("Train by this recipe (Ctrl+Return)")
-        self.start.setShortcut(QKeySequence("Ctrl+Return"))
-        self.pause = QPushButton("Pause", self)
-        self.pause.setToolTip("Wait after the step in flight (Ctrl+P)")
-        self.pause.setShortcut(QKeySequence("Ctrl+P"))
-        self.halt = QPushButton("Stop", self)
-        self.halt.setToolTip("Save and end after the step in flight; the run can be resumed")
+        self.bar = RecipeBar(self.form, settings, self)
+        self.preflight = PreflightLine(self)
+        self.controls = Controls(self)
+        self.start, self.pause, self.halt = self.controls.start, self.controls.pause, self.controls.halt
+        self.queue = RunQueue(settings, self)
         self.runs = RunList(self)
         self.banner = Banner()
         self.curves = Curves(self)
+        self.curves.bar.remember(settings)
+        self.comparison = Comparison(self.runs, self.curves, self._background, settings)
+        self.results = Results(self)
         self.title = named(QLabel(self), "title")
         self.subtitle = QLabel(self)
         self.subtitle.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
@@ -93,32 +95,49 @@ class TrainPage(QWidget):
         self._last_frame = (0.0, 0.0)
         """When the last frame began, in seconds: by the clock, and by the work of this thread until then."""
 
-        self.start.clicked.connect(self.begin)
-        self.pause.clicked.connect(self._pause_or_go_on)
-        self.halt.clicked.connect(self._halt)
+        self.bar.failed.connect(self.banner.say)
+        self.banner.accepted.connect(self._go_on_in_parts)
+        self.form.changed.connect(self._recipe_changed)
+        self.form.find_rate.clicked.connect(self.find_rate)
+        self.form.browse_wanted.connect(self.browse)
+        self.preflight.batch_wanted.connect(self._use_batch)
+        self.forking = Forking(self.runs.view)
+        self.forking.forked.connect(self.form.set_recipe)
+        self.forking.failed.connect(self.banner.say)
+        self.controls.started.connect(self.begin)
+        self.controls.queued.connect(self.enqueue)
+        self.controls.paused.connect(self._pause_or_go_on)
+        self.controls.halted.connect(self._halt)
+        self.controls.ended_after_epoch.connect(self._end_after_epoch)
+        self.controls.rate_wanted.connect(self._change_rate)
+        self.queue.start_wanted.connect(self._start_next)
+        self.queue.failed.connect(self.banner.say)
+        self.queue.changed.connect(self._queue_changed)
         self.runs.shown.connect(self._show_run)
         self.runs.resumed.connect(self._resume)
         self.runs.classified.connect(self.classify_wanted)
         self.runs.deleted.connect(self._delete)
+        self.runs.results_wanted.connect(self.results.show_run)
+        self.comparison.failed.connect(self.banner.say)
+        self.curves.failed.connect(self.banner.say)
         self._remember()
         self._show_state()
         self._show_heading(None)
         self._list()
 
     def _build(self) -> None:
-        buttons = QHBoxLayout()
-        buttons.addWidget(self.start, 1)
-        buttons.addWidget(self.pause)
-        buttons.addWidget(self.halt)
         above = QWidget(self)
         column = QVBoxLayout(above)
         column.setContentsMargins(0, 0, 0, 0)
+        column.addWidget(self.bar)
         column.addWidget(self.form, 1)
-        column.addLayout(buttons)
+        column.addWidget(self.preflight)
+        column.addWidget(self.controls)
+        column.addWidget(self.queue)
         self.left = QSplitter(Qt.Orientation.Vertical, self)
         self.left.addWidget(above)
         self.left.addWidget(self.runs)
-        self.left.setSizes([480, 240])
+        self.left.setSizes([560, 200])
         right = QWidget(self)
         rows = QVBoxLayout(right)
         rows.setContentsMargins(4, 0, 0, 0)
@@ -144,13 +163,18 @@ class TrainPage(QWidget):
         """Whether a run is in progress, paused or not."""
         return self.trainer is not None
 
-    def choose_network(self, name: str, options: dict[str, Scalar]) -> None:
-        """Puts a network into the recipe."""
-        self.form.choose_network(name, options)
+    def choose_network(self, name: str, options: dict[str, Scalar], task: str = "classification") -> None:
+        """Puts a network into the recipe; one that does not classify is not taken, and the form says so."""
+        self.form.choose_network(name, options, task)
 
     def usable_runs(self) -> list[tuple[str, Path]]:
         """Returns title and folder of every run that has trained weights."""
         return [(_run_title(run), Path(run.path)) for run in self._runs if run.has_weights]
+
+    def open_recipe(self, path: Path) -> None:
+        """Puts the recipe of a file into the form."""
+        self.banner.hide()
+        self.bar.open(path)
 
     def open_run(self, path: Path) -> None:
         """Shows the curves of a run, from wherever its folder is."""
@@ -158,6 +182,9 @@ class TrainPage(QWidget):
 
     def stop(self) -> bool:
         """Saves and ends a run in progress; returns whether all threads have ended."""
+        self._closing = True
+        self._notice.hide()
+        self.preflight.hold(True)
         for name in ("left", "sides"):
             self._settings.setValue(f"train/{name}", getattr(self, name).saveState())
         with suppress(InputError):
@@ -166,7 +193,8 @@ class TrainPage(QWidget):
         if self.trainer is not None:
             self.trainer.stop()
             ended = self.trainer.wait(100)
-        return self._background.stop(100) and ended
+        ended = end_iterations(self, 100) and ended
+        return self.queue.stop() and self.results.stop() and self.curves.stop() and self._background.stop(100) and ended
 
     # -- training --------------------------------------------------------------------------------------------------
 
@@ -179,7 +207,58 @@ class TrainPage(QWidget):
         except InputError as error:
             self.banner.say(str(error))
             return
+        self.banner.hide()
         self._train(Trainer(recipe, None, False, self))
+
+    def enqueue(self) -> None:
+        """Makes a run by the recipe in the form that begins when those before it have ended."""
+        try:
+            self.queue.enqueue(self.form.recipe())
+        except InputError as error:
+            self.banner.say(str(error))
+
+    def find_rate(self) -> None:
+        """Opens the learning-rate finder on the recipe in the form."""
+        try:
+            finder = RateFinder(self.form.recipe(), self)
+        except InputError as error:
+            self.banner.say(str(error))
+            return
+        self.preflight.hold(True)
+        finder.chosen.connect(self._use_rate)
+        finder.finished.connect(self._show_state)
+        finder.open()
+
+    def browse(self) -> None:
+        """Shows what is in the dataset of the form."""
+        own = None if self.form.own_input.isChecked() else self.form.input.value()
+        DatasetBrowser(self.form.data.name, self.form.folder.text().strip(), own, self).show()
+
+    def _use_rate(self, rate: float) -> None:
+        self.form.set_value("learning_rate", rate)
+
+    def _use_batch(self, size: int) -> None:
+        self.form.set_value("batch_size", size)
+
+    def _recipe_changed(self) -> None:
+        try:
+            self.preflight.set_recipe(self.form.recipe())
+        except InputError:
+            self.preflight.set_recipe(None)
+
+    def _start_next(self) -> bool:
+        """Starts the next run of the queue; returns whether there was one."""
+        run = self.queue.take() if self.trainer is None and not self._closing else None
+        if run is None:
+            return False
+        self.curves.clear()
+        # As a resumed run: should it have been begun in another window, what is there stays.
+        self._train(Trainer(run.recipe, RunFolder(Path(run.path)), True, self))
+        return True
+
+    def _queue_changed(self) -> None:
+        self.runs.model.waiting = {*self.queue.paths()}
+        self._list(self._active)
 
     def _resume(self, path: str) -> None:
         if self.trainer is not None:
@@ -190,12 +269,13 @@ class TrainPage(QWidget):
         except InputError as error:
             self.banner.say(str(error))
             return
+        self.banner.hide()
+        self.queue.drop(path)
         self.form.set_recipe(recipe)
         self._show_run(path)  # the curves so far; what is trained now is added to them
         self._train(Trainer(recipe, folder, True, self))
 
     def _train(self, trainer: Trainer) -> None:
-        self.banner.hide()
         self.trainer = trainer
         self._started = None
         if not trainer.resume:
@@ -223,6 +303,15 @@ class TrainPage(QWidget):
             self.trainer.stop()
             self._show_state()
 
+    def _end_after_epoch(self, wanted: bool) -> None:
+        if self.trainer is not None:
+            self.trainer.stop_after_epoch(wanted)
+            self._show_state()
+
+    def _change_rate(self, rate: float) -> None:
+        if self.trainer is not None:
+            self.trainer.change_rate(rate)
+
     def _ended(self) -> None:
         trainer = self.trainer
         if trainer is None:
@@ -231,17 +320,37 @@ class TrainPage(QWidget):
         self._take_events()
         self._frames.stop()
         self.trainer = None
+        outcome = "failed" if trainer.error is not None else "finished" if trainer.completed else "stopped"
         if trainer.error is not None:
-            self.banner.say(str(trainer.error) or type(trainer.error).__name__)
-        self.figures["state"].setText(
-            "failed" if trainer.error is not None else "finished" if trainer.completed else "stopped"
-        )
+            reason = str(trainer.error) or type(trainer.error).__name__
+            self._say_failure(trainer, f"{run_text(trainer.recipe)}: {reason}" if self.queue.paths() else reason)
+        self.figures["state"].setText(outcome)
         self.figures["left"].setText("–")
         trainer.deleteLater()
         self.status_changed.emit("")
         self.progress_changed.emit(-1.0)
         self._show_state()
         self._list()
+        followed = outcome != "stopped" and self._start_next()
+        if outcome == "failed" or (outcome == "finished" and not followed):
+            self._notice.tell(f"Training has {outcome}", run_text(trainer.recipe))
+
+    def _say_failure(self, trainer: Trainer, text: str) -> None:
+        """Shows why a run ended; where its batch was too large for the memory, it may go on with it in parts."""
+        parts = trainer.error.accumulate if isinstance(trainer.error, TrainingError) else 0
+        self._in_parts = (str(trainer.folder.path), parts) if trainer.folder is not None and parts else None
+        self.banner.say(text, f"Go on in {parts} parts" if self._in_parts else "")
+
+    def _go_on_in_parts(self) -> None:
+        if self._in_parts is None or self.trainer is not None:
+            return
+        path, parts = self._in_parts
+        try:
+            RunFolder(Path(path)).take_in_parts(parts)
+        except (InputError, TrainingError) as error:
+            self.banner.say(str(error))
+            return
+        self._resume(path)
 
     def _next_frame(self) -> None:
         """Shows what is new, or puts it off until what the last frame took is its share of the time since."""
@@ -285,6 +394,7 @@ class TrainPage(QWidget):
         if isinstance(steps, Steps) and self._started is not None:
             total = self._started.steps_per_epoch * self._started.epochs
             self.figures.show_steps(steps, self._started.epochs)
+            self.controls.rate = steps.learning_rate
             self.progress_changed.emit(steps.step / total)
             place = f"step {steps.step:,} of {total:,}"
             self.status_changed.emit(
@@ -301,6 +411,8 @@ class TrainPage(QWidget):
 
     def _show_started(self, started: Started) -> None:
         self.figures["state"].setText("training")
+        self.curves.name_run(started.run, f"{started.architecture.rpartition('/')[2]} · {started.dataset}")
+        self.comparison.forget(started.run)
         self._show_subtitle(started)
         self._list(active=started.run)
 
@@ -318,15 +430,16 @@ class TrainPage(QWidget):
 
     def _show_state(self) -> None:
         trainer = self.trainer
-        self.start.setEnabled(trainer is None)
-        self.form.setEnabled(trainer is None)
-        self.pause.setEnabled(trainer is not None and not trainer.stopping)
-        self.halt.setEnabled(trainer is not None and not trainer.stopping)
-        self.pause.setText("Resume" if trainer is not None and trainer.paused else "Pause")
+        self.controls.show_state(trainer)
+        self.queue.set_training(trainer is not None)
+        self.form.find_rate.setEnabled(trainer is None)
+        self.preflight.hold(trainer is not None)
         if trainer is not None and trainer.stopping:
             self.figures["state"].setText("stopping…")
         elif trainer is not None and trainer.paused:
             self.figures["state"].setText("paused")
+        elif trainer is not None and trainer.stopping_after_epoch:
+            self.figures["state"].setText("last epoch")
         elif trainer is not None and self._started is not None:
             self.figures["state"].setText("training")
 
@@ -340,7 +453,7 @@ class TrainPage(QWidget):
         """Asks for a run's curves, unless it is the one that trains now."""
         if self.trainer is not None:
             return
-        self._read_question = self._background.ask(_read_run, path)
+        self._read_question = self._background.ask(read_run, path)
 
     def _answered(self, answer: Answer) -> None:
         if answer.id == self._list_question and isinstance(answer.result, list):
@@ -348,6 +461,7 @@ class TrainPage(QWidget):
             self.runs.set_runs(self._runs, self._active)
             if self._active:
                 self.runs.select(self._active)
+            self.comparison.refresh()
             self.runs_changed.emit()
         elif answer.id == self._read_question:
             self._read_question = 0
@@ -356,18 +470,17 @@ class TrainPage(QWidget):
             elif answer.error is not None:
                 self.banner.say(str(answer.error))
 
-    def _show_read(self, recipe: Recipe, events: list[Event]) -> None:
-        self.curves.clear()
+    def _show_read(self, recipe: Recipe, events: list[Event], curves: RunCurves) -> None:
+        self.curves.show_run(curves)
+        self.comparison.refresh()
         self._show_heading(recipe)
         if self.trainer is None:
             self.form.set_recipe(recipe)
         for started in [event for event in events if isinstance(event, Started)][-1:]:
             self._show_subtitle(started)
         for event in events:
-            self.curves.add(event)
             if isinstance(event, Epoch):
                 self.figures.show_last_epoch(event, recipe.epochs)
-        self.curves.draw()
         if self.trainer is None:
             finished = any(isinstance(event, Finished) for event in events)
             self.figures["state"].setText("finished" if finished else "stopped")
@@ -378,8 +491,13 @@ class TrainPage(QWidget):
         answer = QMessageBox.question(self, "Delete run", f"Move this run to the trash?\n{path}")
         if answer != QMessageBox.StandardButton.Yes:
             return
-        if not QFile.moveToTrash(path):
-            self.banner.say(f"{path} could not be moved to the trash: delete it in a file manager")
+        self.queue.drop(path)
+        try:
+            with RunFolder(Path(path)).lock():  # another window may train it
+                if not QFile.moveToTrash(path):
+                    self.banner.say(f"{path} could not be moved to the trash: delete it in a file manager")
+        except InputError as error:
+            self.banner.say(str(error))
         self._list()
 
     def _remember(self) -> None:

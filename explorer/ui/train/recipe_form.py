@@ -1,143 +1,126 @@
-"""The recipe as a form: what to train, and how."""
+"""The recipe as a form: what to train, and how. Its fields are those that the `Recipe` has."""
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import get_args
+import re
+from dataclasses import asdict, fields, replace
 
-from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import (
-    QCheckBox,
-    QComboBox,
-    QDoubleSpinBox,
-    QFileDialog,
-    QFormLayout,
-    QGroupBox,
-    QHBoxLayout,
-    QLabel,
-    QLineEdit,
-    QPushButton,
-    QScrollArea,
-    QSizePolicy,
-    QSpinBox,
-    QToolButton,
-    QVBoxLayout,
-    QWidget,
-)
+from PySide6.QtCore import QEvent, QObject, Qt, Signal
+from PySide6.QtWidgets import QCheckBox, QFrame, QHBoxLayout, QScrollArea, QVBoxLayout, QWidget
 
 from explorer.architectures.cards import catalogue
 from explorer.architectures.options import Scalar
-from explorer.data.datasets import DATASETS
-from explorer.training.recipe import Augmentation, Auxiliary, Optimiser, Precision, Recipe, Schedule, default_recipe
-from explorer.ui.numbers import short_bytes
+from explorer.architectures.surgery.steps import base_of
+from explorer.errors import InputError
+from explorer.training.recipe import Recipe, default_recipe, from_mapping
+from explorer.training.recipe_options import condition, recipe_options
+from explorer.ui.train.dataset_field import DatasetField
+from explorer.ui.train.form_section import Section, Setting, ignores_wheel, leave_wheel_to_form
+from explorer.ui.train.network_chooser import NetworkChooser
 from explorer.ui.widgets.input_size import InputSize
+from explorer.ui.widgets.labels import WrappedLabel
 from explorer.ui.widgets.named import named
+
+SECTIONS = {
+    "Network": "architecture",
+    "Data": "dataset",
+    "Training": "epochs",
+    "Optimiser": "optimiser",
+    "Schedule": "schedule",
+    "Regularisation and augmentation": "label_smoothing",
+    "Transfer": "weights",
+    "Precision and speed": "channels_last",
+}
+"""Each section, and the setting of the recipe that it begins with; the settings after that one belong to it too."""
+BASIC = {"epochs", "batch_size", "optimiser", "learning_rate", "schedule", "augmentation", "auxiliary"}
+"""Settings that folded sections show."""
+OWN_EDITOR = {"architecture", "dataset", "data_dir", "options", "input"}
+"""Settings whose editors know more than their type."""
 
 
 class RecipeForm(QWidget):
     """Edits a recipe; `recipe()` gives it."""
 
     changed = Signal()
+    browse_wanted = Signal()
+    """The user wants to see the images of the dataset."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._options: dict[str, Scalar] = {}
-        self.network = QComboBox(self)
-        for entry in catalogue():
-            if entry.task == "classification":
-                self.network.addItem(f"{entry.title}", entry.name)
-        self.network.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-        self.dataset = QComboBox(self)
-        for info in DATASETS.values():
-            self.dataset.addItem(info.title, info.name)
-        self.dataset.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-        self.dataset_note = named(QLabel(self), "muted")
-        self.dataset_note.setWordWrap(True)
-        self.folder = QLineEdit(self)
-        self.folder.setPlaceholderText("the app's own; downloaded once")
-        self.folder.setToolTip("A folder that holds the dataset's files; empty: they are downloaded once")
-        browse = QToolButton(self)
-        browse.setText("…")
-        browse.setToolTip("Choose a folder")
-        browse.clicked.connect(self._browse)
+        self.network = NetworkChooser(self)
+        self.network_note = named(WrappedLabel(), "fieldError")
+        self.network_note.hide()
+        self.data = DatasetField(self)
+        self.dataset, self.folder = self.data.dataset, self.data.folder
         self.own_input = QCheckBox("own", self)
         self.own_input.setToolTip("Scale images to the network's canonical input")
         self.input = InputSize(self)
         self.input.boxes[0].setRange(1, 3)
-        self.epochs = _whole(self, 1, 100_000, "Passes over the training images")
-        self.batch_size = _whole(self, 1, 65_536, "Images a step")
-        self.optimiser = _choice(self, get_args(Optimiser), "sgd is with Nesterov momentum")
-        self.learning_rate = _number(self, 1e-6, 100, 6, "The highest learning rate of the run")
-        self.momentum = _number(self, 0, 0.9999, 4, "Momentum; β₁ of Adam and AdamW")
-        self.weight_decay = _number(self, 0, 10, 6, "Weight decay; normalisation and biases are spared")
-        self.schedule = _choice(self, get_args(Schedule), "How the learning rate changes over the run")
-        self.label_smoothing = _number(self, 0, 0.99, 3, "Share of each label spread over all classes")
-        self.augmentation = _choice(self, get_args(Augmentation), "Random changes to the training images")
-        self.auxiliary = _choice(self, get_args(Auxiliary), "Loss of all heads at once, or one head after the other")
-        self.validation = _number(self, 0.01, 0.9, 3, "Share of the training images held out to judge the epochs")
-        self.precision = _choice(self, get_args(Precision), "auto: mixed on a GPU, 32 bits elsewhere")
-        self.seed = _whole(self, 0, 2**31 - 1, "The same seed gives the same run")
-        self.recommended = QPushButton("Recommended values", self)
-        self.recommended.setToolTip("Back to settings that are good and quick for this dataset")
+        for box in self.input.boxes:
+            leave_wheel_to_form(box, self)
+        leave_wheel_to_form(self.dataset, self)
+        self.error = named(WrappedLabel(), "fieldError")
+        self.error.hide()
+        self.sections = {title: Section(title, self) for title in SECTIONS}
+        self.settings: dict[str, Setting] = {}
+        self._fill()
+        self._lay_out()
+        self.network.chosen.connect(self._network_changed)
+        self.data.chosen.connect(self._dataset_changed)
+        self.data.changed.connect(self._value_changed)
+        self.data.browse_wanted.connect(self.browse_wanted)
+        self.own_input.toggled.connect(self._own_input_changed)
+        self.input.changed.connect(self._value_changed)
+        self.set_recipe(default_recipe("lenet5", "digits"))
 
-        folder = QHBoxLayout()
-        folder.addWidget(self.folder, 1)
-        folder.addWidget(browse)
+    def _fill(self) -> None:
+        """Makes an editor for every setting of the recipe, in the section where the recipe has it."""
         size = QHBoxLayout()
         size.addWidget(self.own_input)
         size.addWidget(self.input)
         size.addStretch(1)
-        what = QGroupBox("What", self)
-        rows = QFormLayout(what)
-        rows.addRow("&Network", self.network)
-        rows.addRow("&Dataset", self.dataset)
-        rows.addRow("", self.dataset_note)
-        rows.addRow("Folder", folder)
-        rows.addRow("Input", size)
-        how = QGroupBox("How", self)
-        rows_how = QFormLayout(how)
-        for text, editor in (
-            ("&Epochs", self.epochs),
-            ("&Batch size", self.batch_size),
-            ("&Optimiser", self.optimiser),
-            ("&Learning rate", self.learning_rate),
-            ("&Schedule", self.schedule),
-            ("&Momentum", self.momentum),
-            ("&Weight decay", self.weight_decay),
-            ("&Augmentation", self.augmentation),
-            ("Auxiliary heads", self.auxiliary),
-            ("Label s&moothing", self.label_smoothing),
-            ("&Held out", self.validation),
-            ("&Precision", self.precision),
-            ("See&d", self.seed),
-        ):
-            rows_how.addRow(text, editor)
-        rows_how.addRow("", self.recommended)
-        self._rows_how = rows_how
-        for form in (rows, rows_how):
-            form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
-            form.setLabelAlignment(Qt.AlignmentFlag.AlignLeft)
+        network = self.sections["Network"].rows
+        network.addRow(self.network)
+        network.addRow(self.network_note)
+        network.addRow("Input", size)
+        self.sections["Data"].rows.addRow(self.data)
+        begins = {first: title for title, first in SECTIONS.items()}
+        title = ""
+        for name in (field.name for field in fields(Recipe)):
+            title = begins.get(name, title)
+            if name not in OWN_EDITOR:
+                setting = Setting(recipe_options()[name], self)
+                setting.changed.connect(self._value_changed)
+                self.settings[name] = setting
+                self.sections[title].add(setting, name in BASIC or condition(setting.option) is not None)
+        self.find_rate = self.settings["learning_rate"].add_button(
+            "Find…", "Try rising rates for a few steps and see where the loss falls fastest"
+        )
+        widest = max(setting.label.sizeHint().width() for setting in self.settings.values())
+        for setting in self.settings.values():
+            setting.label.setMinimumWidth(widest)
+
+    def _lay_out(self) -> None:
         inside = QWidget(self)
         column = QVBoxLayout(inside)
         column.setContentsMargins(0, 0, 4, 0)
-        column.addWidget(what)
-        column.addWidget(how)
+        column.setSpacing(4)
+        for section in self.sections.values():
+            column.addWidget(section)
         column.addStretch(1)
         area = QScrollArea(self)
         area.setWidget(inside)
         area.setWidgetResizable(True)
-        area.setFrameShape(QScrollArea.Shape.NoFrame)
+        area.setFrameShape(QFrame.Shape.NoFrame)
         area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         area.setMinimumWidth(inside.minimumSizeHint().width() + area.verticalScrollBar().sizeHint().width() + 8)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(area)
+        layout.addWidget(area, 1)
+        layout.addWidget(self.error)
 
-        self.network.currentIndexChanged.connect(self._network_changed)
-        self.dataset.currentIndexChanged.connect(self._dataset_changed)
-        self.own_input.toggled.connect(self._own_input_changed)
-        self.recommended.clicked.connect(self._dataset_changed)
-        self.set_recipe(default_recipe("lenet5", "digits"))
+    # -- the recipe ------------------------------------------------------------------------------------------------
 
     def recipe(self) -> Recipe:
         """Returns what the form holds.
@@ -145,124 +128,120 @@ class RecipeForm(QWidget):
         Raises:
             InputError: a value that a recipe refuses.
         """
-        return Recipe(
-            architecture=str(self.network.currentData()),
-            dataset=str(self.dataset.currentData()),
-            data_dir=self.folder.text().strip(),
-            options=dict(self._options),
-            input=None if self.own_input.isChecked() else self.input.value(),
-            validation=round(self.validation.value(), 6),
-            epochs=self.epochs.value(),
-            batch_size=self.batch_size.value(),
-            optimiser=self.optimiser.currentText(),  # type: ignore[arg-type]
-            learning_rate=round(self.learning_rate.value(), 9),
-            momentum=round(self.momentum.value(), 6),
-            weight_decay=round(self.weight_decay.value(), 9),
-            schedule=self.schedule.currentText(),  # type: ignore[arg-type]
-            label_smoothing=round(self.label_smoothing.value(), 6),
-            augmentation=self.augmentation.currentText(),  # type: ignore[arg-type]
-            auxiliary=self.auxiliary.currentText(),  # type: ignore[arg-type]
-            precision=self.precision.currentText(),  # type: ignore[arg-type]
-            seed=self.seed.value(),
-        )
+        values: dict[str, object] = {name: setting.value() for name, setting in self.settings.items()}
+        values |= {
+            "architecture": self.network.name,
+            "dataset": self.data.name,
+            "data_dir": self.folder.text().strip(),
+            "options": dict(self._options),
+            "input": None if self.own_input.isChecked() else self.input.value(),
+        }
+        return from_mapping(values)
 
     def set_recipe(self, recipe: Recipe) -> None:
         """Shows a recipe."""
-        self.choose_network(recipe.architecture, recipe.options)
-        self.dataset.blockSignals(True)
-        self.dataset.setCurrentIndex(self.dataset.findData(recipe.dataset))
-        self.dataset.blockSignals(False)
-        self.folder.setText(recipe.data_dir)
+        self._show_network(recipe.architecture, recipe.options)
+        self.data.set_value(recipe.dataset, recipe.data_dir)
+        blocked = self.own_input.blockSignals(True)
         self.own_input.setChecked(recipe.input is None)
+        self.own_input.blockSignals(blocked)
         if recipe.input is not None:
             self.input.set_value(recipe.input)
-        self._show_method(recipe)
-        self._show_notes()
+        self._show_settings(recipe)
+        self._value_changed()
 
-    def choose_network(self, name: str, options: dict[str, Scalar]) -> None:
-        """Chooses the network, with builder options other than its number of classes, which is the dataset's."""
+    def choose_network(self, name: str, options: dict[str, Scalar], task: str = "classification") -> None:
+        """Chooses the network, with builder options other than its number of classes, which is the dataset's.
+
+        One for another task than classification is not taken; the form says so.
+        """
+        if task != "classification":
+            kept = self.network.text().removesuffix("  ▾")
+            self._say_of_network(f"{name} is for {task} and no classifier: {kept} is kept.")
+            return
+        self._show_network(name, options)
+        self._value_changed()
+
+    def recommend(self) -> None:
+        """Goes back to the settings that are recommended for the dataset."""
+        recommended = default_recipe(self.network.name, self.data.name)
+        self._show_settings(replace(recommended, seed=int(self.settings["seed"].value())))
+        self._value_changed()
+
+    def set_value(self, name: str, value: Scalar) -> None:
+        """Sets one setting."""
+        self.settings[name].set_value(value)
+        self._value_changed()
+
+    def _show_network(self, name: str, options: dict[str, Scalar]) -> None:
         self._options = {key: value for key, value in options.items() if key != "num_classes"}
-        self.auxiliary.setCurrentText("summed")
-        if self.network.findData(name) < 0:
-            self.network.addItem(name.rpartition("/")[2], name)
-        self.network.blockSignals(True)
-        self.network.setCurrentIndex(self.network.findData(name))
-        self.network.blockSignals(False)
-        self._show_notes()
+        self.settings["auxiliary"].set_value("summed")
+        self.network.show_network(name)
+        self._say_of_network("")
 
-    def _show_method(self, recipe: Recipe) -> None:
-        self.epochs.setValue(recipe.epochs)
-        self.batch_size.setValue(recipe.batch_size)
-        self.optimiser.setCurrentText(recipe.optimiser)
-        self.learning_rate.setValue(recipe.learning_rate)
-        self.momentum.setValue(recipe.momentum)
-        self.weight_decay.setValue(recipe.weight_decay)
-        self.schedule.setCurrentText(recipe.schedule)
-        self.label_smoothing.setValue(recipe.label_smoothing)
-        self.augmentation.setCurrentText(recipe.augmentation)
-        self.auxiliary.setCurrentText(recipe.auxiliary)
-        self.validation.setValue(recipe.validation)
-        self.precision.setCurrentText(recipe.precision)
-        self.seed.setValue(recipe.seed)
+    def _say_of_network(self, text: str) -> None:
+        self.network_note.say(text)
+        self.network_note.setVisible(bool(text))
+
+    def _show_settings(self, recipe: Recipe) -> None:
+        usual = asdict(default_recipe(recipe.architecture, recipe.dataset))
+        for name, value in asdict(recipe).items():
+            if name in self.settings:
+                self.settings[name].set_usual(_plain(usual[name]))
+                self.settings[name].set_value(_plain(value))
+
+    # -- changes ---------------------------------------------------------------------------------------------------
 
     def _network_changed(self) -> None:
-        self._options = {}
-        self.auxiliary.setCurrentText("summed")
-        self._show_notes()
-        self.changed.emit()
+        self._show_network(self.network.name, {})
+        self._value_changed()
 
     def _dataset_changed(self) -> None:
         """Another dataset wants other settings: those that are recommended for it."""
-        recommended = default_recipe(str(self.network.currentData()), str(self.dataset.currentData()))
-        self._show_method(replace(recommended, seed=self.seed.value()))
-        self._show_notes()
+        self.recommend()
+
+    def _own_input_changed(self) -> None:
+        self._value_changed()
+
+    def _value_changed(self) -> None:
+        """Shows what belongs to the values, and what is wrong with them."""
+        self._show_input()
+        wrong, message = "", ""
+        try:
+            self.recipe()
+        except InputError as error:
+            message = str(error)
+            found = re.match(r"\w+", message)
+            wrong = found[0] if found else ""
+        for name, setting in self.settings.items():
+            setting.say(message if name == wrong else "")
+        self.error.say("" if wrong in self.settings else message)
+        self.error.setVisible(bool(self.error.message))
+        for section in self.sections.values():
+            section.hide_rows({name for name in section.settings if not self._means_something(name)})
         self.changed.emit()
 
-    def _own_input_changed(self, own: bool) -> None:
+    def _means_something(self, name: str) -> bool:
+        if name == "auxiliary":  # a user's own network may have heads that no option tells of; its recipe then does
+            return bool(self._options.get("aux")) or self.settings[name].value() != "summed"
+        belongs = condition(self.settings[name].option)
+        return belongs is None or self.settings[belongs[0]].value() == belongs[1]
+
+    def _show_input(self) -> None:
+        own = self.own_input.isChecked()
+        if own:
+            original = base_of(self.network.name)
+            inputs = {entry.name: entry.input for entry in catalogue()}
+            self.input.set_value(inputs.get(original, (3, 224, 224)))
         self.input.setEnabled(not own)
-        self._show_notes()
 
-    def _show_notes(self) -> None:
-        info = DATASETS[str(self.dataset.currentData() or "digits")]
-        size = "×".join(map(str, info.shape))
-        images = f"{info.images:,} images of {size}, {len(info.classes)} classes"
-        source = "comes with the app" if info.offline else f"{short_bytes(info.download_bytes)} to download once"
-        self.dataset_note.setText(f"{images}; {source}")
-        self.folder.setEnabled(not info.offline)
-        if self.own_input.isChecked():
-            own = {entry.name: entry.input for entry in catalogue()}.get(str(self.network.currentData()), (3, 224, 224))
-            self.input.set_value(own)
-        self.input.setEnabled(not self.own_input.isChecked())
-        # A user's own network may have heads that no option tells of; its recipe then does.
-        heads = bool(self._options.get("aux")) or self.auxiliary.currentText() != "summed"
-        self._rows_how.setRowVisible(self.auxiliary, heads)
-
-    def _browse(self) -> None:
-        path = QFileDialog.getExistingDirectory(self, "Folder that holds the dataset", self.folder.text())
-        if path:
-            self.folder.setText(path)
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        return ignores_wheel(watched, event) or super().eventFilter(watched, event)
 
 
-def _whole(parent: QWidget, low: int, high: int, tip: str) -> QSpinBox:
-    box = QSpinBox(parent)
-    box.setRange(low, high)
-    box.setGroupSeparatorShown(True)
-    box.setToolTip(tip)
-    return box
-
-
-def _number(parent: QWidget, low: float, high: float, decimals: int, tip: str) -> QDoubleSpinBox:
-    box = QDoubleSpinBox(parent)
-    box.setDecimals(decimals)
-    box.setRange(low, high)
-    box.setStepType(QDoubleSpinBox.StepType.AdaptiveDecimalStepType)
-    box.setToolTip(tip)
-    return box
-
-
-def _choice(parent: QWidget, choices: tuple[str, ...], tip: str) -> QComboBox:
-    box = QComboBox(parent)
-    box.addItems(choices)
-    box.setToolTip(tip)
-    box.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-    return box
+def _plain(value: object) -> Scalar:
+    """Returns a setting's value as its editor has it."""
+    if isinstance(value, list | tuple):
+        return ",".join(map(str, value))
+    assert isinstance(value, int | float | str)
+    return value

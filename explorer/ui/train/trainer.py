@@ -7,9 +7,10 @@ from collections import deque
 
 from PySide6.QtCore import QObject, QThread
 
-from explorer.training.events import Event
+from explorer.training.events import Epoch, Event, Steps
 from explorer.training.recipe import Recipe
 from explorer.training.run_folder import RunFolder
+from explorer.ui.train.iteration import alone
 
 
 class Trainer(QThread):
@@ -33,7 +34,8 @@ class Trainer(QThread):
         self.error: Exception | None = None
         self.completed = False
         """Whether the last epoch was reached."""
-        self._stopping = False
+        self._stopping = self._stopping_after_epoch = False
+        self._wanted_rate: float | None = None
         self._going = threading.Event()
         self._going.set()
 
@@ -46,6 +48,11 @@ class Trainer(QThread):
     def stopping(self) -> bool:
         """Whether it has been asked to end."""
         return self._stopping
+
+    @property
+    def stopping_after_epoch(self) -> bool:
+        """Whether it has been asked to end with the epoch that it is in."""
+        return self._stopping_after_epoch
 
     def pause(self) -> None:
         """Waits after the step in flight."""
@@ -60,26 +67,50 @@ class Trainer(QThread):
         self._stopping = True
         self._going.set()
 
+    def stop_after_epoch(self, wanted: bool = True) -> None:
+        """Ends once the epoch that it is in has been evaluated and saved; a run in its last epoch completes."""
+        self._stopping_after_epoch = wanted
+
+    def change_rate(self, rate: float) -> None:
+        """Makes `rate` the learning rate of the next step; the schedule goes on from there in proportion."""
+        self._wanted_rate = rate
+
     def run(self) -> None:
         try:
             from explorer.ui.torch_loading import load_torch
 
             load_torch()
-            from explorer.training.fit import fit
-
-            if self._stopping:
-                return
-            if self.folder is None:
-                self.folder = RunFolder.create(self.recipe)
-            events = fit(self.recipe, self.folder, resume=self.resume)
-            try:
-                for event in events:
-                    self.events.append(event)
-                    self._going.wait()
-                    if self._stopping:
-                        return
-                self.completed = True
-            finally:
-                events.close()
+            with alone(self._is_stopping) as granted:
+                if granted:
+                    self._train()
         except Exception as error:
             self.error = error
+
+    def _is_stopping(self) -> bool:
+        return self._stopping
+
+    def _train(self) -> None:
+        from explorer.training.fit import fit
+
+        if self.folder is None:
+            self.folder = RunFolder.create(self.recipe)
+        events = fit(self.recipe, self.folder, resume=self.resume)
+        try:
+            event = next(events)
+            while True:
+                self.events.append(event)
+                self._going.wait()
+                if self._stopping or (self._stopping_after_epoch and self._is_end_of_epoch(event)):
+                    return
+                event = events.send(self._take_rate() if isinstance(event, Steps) else None)
+        except StopIteration:
+            self.completed = True
+        finally:
+            events.close()
+
+    def _take_rate(self) -> float | None:
+        rate, self._wanted_rate = self._wanted_rate, None
+        return rate
+
+    def _is_end_of_epoch(self, event: Event) -> bool:
+        return isinstance(event, Epoch) and event.epoch < self.recipe.epochs

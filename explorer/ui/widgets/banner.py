@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QStyle
 
 from explorer.ui.widgets.labels import WrappedLabel
 
 
 class Banner(QFrame):
-    """Says what went wrong, without stopping anything."""
+    """Says what went wrong, without stopping anything, and may offer a way out."""
+
+    accepted = Signal()
+    """The user takes what is offered."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -17,6 +21,9 @@ class Banner(QFrame):
         icon = QLabel()
         icon.setPixmap(self.style().standardIcon(QStyle.StandardPixmap.SP_MessageBoxWarning).pixmap(20))
         self._text = WrappedLabel()
+        self.offer = QPushButton()
+        self.offer.clicked.connect(self.hide)
+        self.offer.clicked.connect(self.accepted)
         dismiss = QPushButton("Dismiss")
         dismiss.setToolTip("Hide this message")
         dismiss.clicked.connect(self.hide)
@@ -24,6 +31,7 @@ class Banner(QFrame):
         row.setContentsMargins(10, 6, 10, 6)
         row.addWidget(icon)
         row.addWidget(self._text, 1)
+        row.addWidget(self.offer)
         row.addWidget(dismiss)
         self.hide()
 
@@ -32,7 +40,9 @@ class Banner(QFrame):
         """What it says."""
         return self._text.message
 
-    def say(self, text: str) -> None:
-        """Shows the message."""
+    def say(self, text: str, offer: str = "") -> None:
+        """Shows the message, and a button for what is offered."""
         self._text.say(text)
+        self.offer.setText(offer)
+        self.offer.setVisible(bool(offer))
         self.show()

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QCheckBox, QComboBox, QDoubleSpinBox, QHBoxLayout, QLineEdit, QSpinBox, QWidget
+from PySide6.QtWidgets import QCheckBox, QComboBox, QHBoxLayout, QLineEdit, QSpinBox, QWidget
 
 from explorer.architectures.options import Option, Scalar
+from explorer.ui.widgets.number_box import NumberBox
 
 
 class OptionEditor(QWidget):
@@ -43,11 +44,8 @@ class OptionEditor(QWidget):
             spin.valueChanged.connect(self.changed)
             return spin
         if option.type is float:
-            number = QDoubleSpinBox(self)
+            number = NumberBox(self)
             number.setRange(option.minimum if option.minimum is not None else -1e9, option.maximum or 1e9)
-            number.setDecimals(3)
-            number.setSingleStep(0.05)
-            number.setKeyboardTracking(False)
             number.valueChanged.connect(self.changed)
             return number
         text = QLineEdit(self)
@@ -63,8 +61,8 @@ class OptionEditor(QWidget):
             return field.currentText()
         if isinstance(field, QSpinBox):
             return field.value()
-        if isinstance(field, QDoubleSpinBox):
-            return round(field.value(), 6)
+        if isinstance(field, NumberBox):
+            return field.value()
         assert isinstance(field, QLineEdit)
         return field.text()
 
@@ -78,7 +76,7 @@ class OptionEditor(QWidget):
             field.setCurrentText(str(value))
         elif isinstance(field, QSpinBox):
             field.setValue(int(value))
-        elif isinstance(field, QDoubleSpinBox):
+        elif isinstance(field, NumberBox):
             field.setValue(float(value))
         elif isinstance(field, QLineEdit):
             field.setText(str(value))

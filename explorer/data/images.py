@@ -5,9 +5,12 @@ from __future__ import annotations
 import io
 import logging
 import os
+import threading
 import warnings
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from PIL import Image, UnidentifiedImageError
 
@@ -32,6 +35,8 @@ MAX_PIXELS_IN_PYTHON = 16_000_000
 """For the formats that Pillow decodes in Python, at 0.7 µs a pixel, holding the interpreter."""
 ENOUGH = 2048
 """JPEGs are shrunk while they are decoded as long as both sides keep this many pixels: no network here sees more."""
+
+_EMPTY = "it is empty (0 bytes); choose another file"
 
 ORIENTATION = 0x0112
 """The EXIF tag."""
@@ -73,11 +78,65 @@ def load_image(source: Path | bytes) -> Image.Image:
     name = "the image" if isinstance(source, bytes) else printable(source)
     data = source if isinstance(source, bytes) else _read_file(source, name)
     if not data:
-        raise ImageError(name, "it is empty (0 bytes); choose another file")
+        raise ImageError(name, _EMPTY)
+    with _reasons(name):
+        return as_grey_or_rgb(_decode(data, name))
+
+
+def image_shape(path: Path) -> tuple[int, int, int]:
+    """Looks at the beginning of a file only, so that thousands are checked in seconds.
+
+    Returns:
+        channels (1 or 3), height and width as stored, before it is turned upright.
+
+    Raises:
+        ImageError: it is missing, no image or too large; damage further on is found by `load_image` alone.
+    """
+    name = printable(path)
+    with _opened(path, name) as file:
+        if not os.fstat(file.fileno()).st_size:
+            raise ImageError(name, _EMPTY)
+        with _reasons(name), Image.open(file, formats=FORMATS) as image:
+            _check_size(image, name)
+            shape = 1 if image.mode in ("1", "L") else 3, image.height, image.width
+    return shape
+
+
+class _Quiet:
+    """Keeps Pillow's warnings back as long as any thread is inside.
+
+    `warnings.catch_warnings` in several threads at once would each undo the filters of another.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._inside = 0
+        self._filters = warnings.catch_warnings()
+
+    def __enter__(self) -> None:
+        with self._lock:
+            self._inside += 1
+            if self._inside == 1:
+                self._filters = warnings.catch_warnings()
+                self._filters.__enter__()
+                warnings.filterwarnings("ignore", module=r"PIL\.")
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._inside -= 1
+            if self._inside == 0:
+                self._filters.__exit__(None, None, None)
+
+
+_QUIET = _Quiet()
+
+
+@contextmanager
+def _reasons(name: str) -> Iterator[None]:
+    """Turns whatever a decoder raises into an `ImageError`."""
     try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", module=r"PIL\.")
-            return as_grey_or_rgb(_decode(data, name))
+        with _QUIET:
+            yield
     except ImageError:
         raise
     except UnidentifiedImageError:
@@ -136,6 +195,13 @@ def printable(path: Path) -> str:
 
 
 def _read_file(path: Path, name: str) -> bytes:
+    with _opened(path, name) as file:
+        return file.read(MAX_FILE_BYTES)
+
+
+@contextmanager
+def _opened(path: Path, name: str) -> Iterator[BinaryIO]:
+    """Opens a regular file of a sensible size and tells what the system has against reading it."""
     try:
         if path.is_dir():
             raise ImageError(name, "it is a folder; choose the images in it")
@@ -146,7 +212,7 @@ def _read_file(path: Path, name: str) -> bytes:
             if size > MAX_FILE_BYTES:
                 limit = f"{size / 2**20:,.0f} MB is more than the {MAX_FILE_BYTES // 2**20} MB allowed"
                 raise ImageError(name, f"{limit}; scale the image down")
-            return file.read(MAX_FILE_BYTES)
+            yield file
     except ImageError:
         raise
     except FileNotFoundError:
@@ -160,10 +226,7 @@ def _read_file(path: Path, name: str) -> bytes:
 
 def _decode(data: bytes, name: str) -> Image.Image:
     image: Image.Image = Image.open(io.BytesIO(data), formats=FORMATS)
-    tiles = getattr(image, "tile", ())
-    limit = MAX_PIXELS_IN_PYTHON if any(tile[0] in Image.DECODERS for tile in tiles) else MAX_PIXELS
-    if image.width * image.height > limit:
-        raise ImageError(name, f"{image.width:,} × {image.height:,}: {_too_many_pixels(limit)}")
+    _check_size(image, name)
     image.draft(None, (ENOUGH, ENOUGH))
     image.load()
     if 0 in image.size:
@@ -174,6 +237,13 @@ def _decode(data: bytes, name: str) -> Image.Image:
         orientation = None
     upright = UPRIGHT.get(orientation) if isinstance(orientation, int) else None
     return image if upright is None else image.transpose(upright)
+
+
+def _check_size(image: Image.Image, name: str) -> None:
+    tiles = getattr(image, "tile", ())
+    limit = MAX_PIXELS_IN_PYTHON if any(tile[0] in Image.DECODERS for tile in tiles) else MAX_PIXELS
+    if image.width * image.height > limit:
+        raise ImageError(name, f"{image.width:,} × {image.height:,}: {_too_many_pixels(limit)}")
 
 
 def _too_many_pixels(limit: int) -> str:

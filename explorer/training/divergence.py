@@ -1,0 +1,52 @@
+"""Where numbers that are none first appear in a network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import nullcontext
+
+import torch
+from torch import Tensor, nn
+
+
+def find_origin(network: nn.Module, forward: Callable[[], object]) -> str:
+    """Runs a batch once more and says in which layer the first NaN or infinity appears, as part of a sentence.
+
+    Args:
+        network: whose layers are watched.
+        forward: puts the batch through it.
+    """
+    found: list[str] = []
+
+    def watch(name: str) -> Callable[[nn.Module, object, object], None]:
+        def look(module: nn.Module, inputs: object, outputs: object) -> None:
+            # Children are done before their parents, so that the first one is the innermost.
+            if not found and not all(map(_finite, _tensors(outputs))):
+                own = all(map(_finite, module.parameters(recurse=False)))
+                layer = f"{name or 'the network'} ({type(module).__name__})"
+                found.append(f"first in {layer}" if own else f"first in the weights of {layer}")
+
+        return look
+
+    handles = [module.register_forward_hook(watch(name)) for name, module in network.named_modules()]
+    # Compiled code does not see the hooks; asking for the plain one takes seconds where nothing is compiled.
+    compiled = network._compiled_call_impl is not None
+    try:
+        with torch.no_grad(), torch.compiler.set_stance("force_eager") if compiled else nullcontext():
+            forward()
+    finally:
+        for handle in handles:
+            handle.remove()
+    return found[0] if found else "though the network's outputs are numbers"
+
+
+def _tensors(value: object) -> list[Tensor]:
+    if isinstance(value, Tensor):
+        return [value]
+    if isinstance(value, dict):
+        value = tuple(value.values())
+    return [tensor for item in value for tensor in _tensors(item)] if isinstance(value, tuple | list) else []
+
+
+def _finite(tensor: Tensor) -> bool:
+    return bool(tensor.isfinite().all())

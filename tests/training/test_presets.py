@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+import pytest
+
+from explorer.architectures.options import check_options
+from explorer.architectures.registry import build, entry, options
+from explorer.data.datasets import dataset_info
+from explorer.errors import InputError
+from explorer.training.presets import GOOD_AND_QUICK, preset_names, preset_recipe, presets
+from explorer.training.recipe import default_recipe
+from explorer.training.schedule import rate_at
+from explorer.training.transfer import layers_up_to
+
+
+@pytest.mark.parametrize("name", presets())
+def test_preset_fits_its_network_and_its_dataset(name: str) -> None:
+    recipe = preset_recipe(name)
+    network = entry(recipe.architecture)
+    check_options(options(network), recipe.options, network.name)
+    channels = dataset_info(recipe.dataset).shape[0]
+    assert (recipe.input or network.input)[0] in (channels, 3)
+    module = build(network, recipe.input, "meta", **recipe.options)
+    for layer in (recipe.freeze, recipe.refreeze):
+        assert bool(layers_up_to(module, layer)) == bool(layer)
+    assert presets()[name].source
+    assert preset_names().count(name) == 1
+
+
+def test_resnet_on_cifar_is_that_of_the_paper() -> None:
+    recipe = preset_recipe("resnet-cifar")
+    assert (recipe.optimiser, recipe.momentum, recipe.weight_decay, recipe.batch_size) == ("sgd", 0.9, 1e-4, 128)
+    assert recipe.augmentation == "flip and crop"
+    assert int(32 * recipe.shift) == 4
+    steps = 45_000 // 128 + 1
+    assert recipe.epochs * steps == pytest.approx(64_000, rel=0.01)
+    rates = [rate_at(recipe, step, steps) for step in (0, 31_900, 32_100, 47_900, 48_100)]
+    assert rates == pytest.approx([0.1, 0.1, 0.01, 0.01, 0.001])
+
+
+def test_lenet_1998_lowers_its_rate_after_the_passes_of_the_paper() -> None:
+    recipe = preset_recipe("lenet-1998")
+    changes = [epoch for epoch in range(1, 20) if rate_at(recipe, epoch, 1) != rate_at(recipe, epoch - 1, 1)]
+    assert changes == [2, 5, 8, 12]
+    assert rate_at(recipe, 0, 1) / rate_at(recipe, 19, 1) == pytest.approx(50, rel=0.01)
+
+
+def test_another_network_keeps_its_own_options_and_layers() -> None:
+    own = preset_recipe("lenet-keras")
+    assert own.options == {"activation": "tanh", "pooling": "max"}
+    other = preset_recipe("lenet-keras", "resnet20_cifar", "digits")
+    assert (other.architecture, other.dataset, other.options, other.input) == ("resnet20_cifar", "digits", {}, None)
+    assert (other.batch_size, other.learning_rate, other.epochs) == (514, 0.05, 8)
+    tuned = preset_recipe("inception-v3-finetune", "resnet50")
+    assert (tuned.freeze, tuned.unfreeze) == ("", 0)
+
+
+def test_good_and_quick_is_the_default() -> None:
+    assert preset_recipe(GOOD_AND_QUICK, "resnet20_cifar", "cifar10") == default_recipe("resnet20_cifar", "cifar10")
+
+
+def test_unknown_preset_is_refused_with_the_nearest_one() -> None:
+    with pytest.raises(InputError, match=r"no preset 'resnet-cifr': did you mean resnet-cifar\? the presets are"):
+        preset_recipe("resnet-cifr")
