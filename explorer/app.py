@@ -27,6 +27,7 @@ def run(arguments: list[str]) -> int:
     from PySide6.QtCore import QSettings
     from PySide6.QtWidgets import QApplication
 
+    from explorer.ui.garbage import GarbageCollection
     from explorer.ui.main_window import MainWindow
     from explorer.ui.theme import apply_theme
 
@@ -35,6 +36,7 @@ def run(arguments: list[str]) -> int:
     application = QApplication(["architecture-explorer"])
     application.setApplicationName("Architecture Explorer")
     application.setDesktopFileName("architecture-explorer")
+    GarbageCollection(application)
     settings = QSettings("architecture-explorer", "architecture-explorer")
     apply_theme(application, str(settings.value("window/theme", "system")))
     window = MainWindow(settings)

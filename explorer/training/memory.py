@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import math
 import traceback
 
@@ -19,12 +18,17 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def free(error: BaseException) -> None:
-    """Lets go of what the frames of a failure hold."""
+    """Lets go of what the frames of a failure hold.
+
+    Nothing is collected here: this may be a thread beside a window's, which must not destroy widgets.
+    """
     import torch
 
-    if error.__traceback__ is not None:
-        traceback.clear_frames(error.__traceback__)
-    gc.collect()
+    failure: BaseException | None = error
+    while failure is not None:
+        if failure.__traceback__ is not None:
+            traceback.clear_frames(failure.__traceback__)
+        failure = failure.__context__
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
 

@@ -54,12 +54,14 @@ def load_the_rest() -> None:
 
 @contextmanager
 def _collector_at_rest() -> Iterator[None]:
+    enabled = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
         gc.freeze()  # what is loaded stays: later collections, which halt every thread, need not look at it
-        gc.enable()
+        if enabled:
+            gc.enable()
 
 
 def _load() -> Engine:
