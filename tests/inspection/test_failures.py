@@ -33,7 +33,7 @@ def test_a_window_larger_than_its_input_is_told_in_numbers() -> None:
     )
     assert portrait.failure_text == (
         "alexnet cannot take an input of 3×8×8: at features.conv1 (Conv2d), "
-        "its window of 11×11 does not fit into its input of 8×8"
+        "its window of 11×11 does not fit into its input of 8×8; height and width must be at least 67"
     )
 
 

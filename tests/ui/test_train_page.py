@@ -81,10 +81,12 @@ def test_pause_holds_the_run_and_resume_goes_on(page: TrainPage, qtbot: QtBot) -
     wait_for_steps(page, qtbot)
     qtbot.mouseClick(page.pause, Qt.MouseButton.LeftButton)
     assert page.figures["state"].text() == "paused"
-    qtbot.wait(400)
-    held = len(page.curves.series("step_loss"))
-    qtbot.wait(400)
-    assert len(page.curves.series("step_loss")) == held
+    held = -1
+    while held != len(page.curves.series("step_loss")):  # on a busy machine the step in flight takes its time
+        held = len(page.curves.series("step_loss"))
+        qtbot.wait(600)
+    assert held < 30 * 45
+    assert page.figures["state"].text() == "paused"
     assert page.pause.text() == "Resume"
     qtbot.mouseClick(page.pause, Qt.MouseButton.LeftButton)
     wait_for_steps(page, qtbot, held + 1)

@@ -21,7 +21,7 @@ class Banner(QFrame):
         icon = QLabel()
         icon.setPixmap(self.style().standardIcon(QStyle.StandardPixmap.SP_MessageBoxWarning).pixmap(20))
         self._text = WrappedLabel()
-        self.offer = QPushButton()
+        self.offer = QPushButton("Go on")
         self.offer.clicked.connect(self.hide)
         self.offer.clicked.connect(self.accepted)
         dismiss = QPushButton("Dismiss")
@@ -43,6 +43,7 @@ class Banner(QFrame):
     def say(self, text: str, offer: str = "") -> None:
         """Shows the message, and a button for what is offered."""
         self._text.say(text)
-        self.offer.setText(offer)
+        if offer:
+            self.offer.setText(offer)
         self.offer.setVisible(bool(offer))
         self.show()
