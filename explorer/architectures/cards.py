@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import functools
 import re
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+import tomli  # tomllib, compiled: the cards are read on the way to the first list of networks
 
 from explorer.architectures.entry import Entry, Figure, Published, Stage, Text
 from explorer.resources import resource
@@ -42,7 +43,7 @@ def read_card(file: str, text: str) -> list[Entry]:
     Raises:
         ValueError: what is missing, or is not as it should be.
     """
-    family = tomllib.loads(text)
+    family = tomli.loads(text)
     chinese = family.get("zh", {})
     result = []
     for name, variant in family["variants"].items():
@@ -98,8 +99,6 @@ def _published(row: Mapping[str, Any]) -> Published:
     if unknown:
         raise ValueError(f"a row of published numbers has no {', '.join(sorted(unknown))}")
     figures = [Figure(row[key]) if key in row else None for key in ("params", "macs")]
-    for figure in filter(None, figures):
-        _ = figure.value  # a misprint is told when the card is read
     return Published(
         source=row["source"],
         params=figures[0],
@@ -111,8 +110,11 @@ def _published(row: Mapping[str, Any]) -> Published:
     )
 
 
+@functools.cache  # a family's texts are those of each of its networks
 def _line(text: str) -> str:
     """Returns text of several lines as one; between Chinese signs a break is no space."""
+    if "\n" not in text:
+        return text
     joined = re.sub(
         r"(?<=[\u3000-\u9fff\uff00-\uffef])\s*\n\s*|\s*\n\s*(?=[\u3000-\u9fff\uff00-\uffef])", "", text.strip()
     )
@@ -132,7 +134,7 @@ def words() -> dict[str, Text]:
 
 
 def _texts(path: Path) -> dict[str, Text]:
-    return {key: Text(*pair) for key, pair in tomllib.loads(path.read_text(encoding="utf-8")).items()}
+    return {key: Text(*pair) for key, pair in tomli.loads(path.read_text(encoding="utf-8")).items()}
 
 
 @functools.cache

@@ -12,7 +12,7 @@ from explorer.architectures.options import Scalar
 Source = Literal["explorer", "torchvision", "timm", "file"]
 Language = Literal["en", "zh"]
 
-UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9}
+UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class Figure:
 
     def _parts(self) -> tuple[Fraction, Fraction]:
         """Returns the count and one unit of its last digit."""
-        found = re.fullmatch(r"(\d[\d,]*)(?:\.(\d+))?\s*([KMG]?)", self.printed)
+        found = re.fullmatch(r"(\d[\d,]*)(?:\.(\d+))?\s*([KMGT]?)", self.printed)
         if found is None:
             raise ValueError(f"{self.printed!r} is not a count: write it as 25,557,032 or 25.6 M")
         whole, decimals, letter = found.groups(default="")

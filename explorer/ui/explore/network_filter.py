@@ -5,22 +5,16 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 
-from explorer.architectures.entry import Entry
-
-_UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
+from explorer.architectures.entry import Entry, Figure
 
 
 def parse_count(text: str) -> int:
-    """Returns the count that is written as `25,557,032`, `25 M` or `3.8G`.
+    """Returns the count that is written as `25,557,032`, `25 M` or `3.8g`.
 
     Raises:
         ValueError: it is not a count.
     """
-    found = re.fullmatch(r"(\d[\d,]*)(\.\d+)?\s*([kKmMgGtT]?)", text.strip())
-    if found is None:
-        raise ValueError(f"{text!r} is not a count: write it as 25 M or 3.8 G")
-    whole, decimals, unit = found.groups(default="")
-    return round(float(whole.replace(",", "") + decimals) * _UNITS[unit.upper()])
+    return Figure(text.strip().upper()).value
 
 
 def parse_year(text: str) -> int:
