@@ -74,30 +74,10 @@ def dncnn_b(
     return DnCNN(input[0], depth, width, bias, batch_norm, residual)
 
 
-def cdncnn_b(
-    depth: Depth = 20,
-    width: Width = 64,
-    bias: Bias = "first",
-    batch_norm: BatchNorm = True,
-    residual: Residual = True,
-    *,
-    input: tuple[int, int, int] = (3, 50, 50),
-) -> nn.Module:
-    """Builds CDnCNN-B, DnCNN-B for colour images."""
-    return DnCNN(input[0], depth, width, bias, batch_norm, residual)
-
-
-def dncnn_3(
-    depth: Depth = 20,
-    width: Width = 64,
-    bias: Bias = "first",
-    batch_norm: BatchNorm = True,
-    residual: Residual = True,
-    *,
-    input: tuple[int, int, int] = (1, 50, 50),
-) -> nn.Module:
-    """Builds DnCNN-3, for noise, for enlarged and for JPEG images: the layers of DnCNN-B, trained for three tasks."""
-    return DnCNN(input[0], depth, width, bias, batch_norm, residual)
+cdncnn_b = dncnn_b
+"""DnCNN-B for colour images: as many channels as its card's input has."""
+dncnn_3 = dncnn_b
+"""The layers of DnCNN-B, trained for noise, for enlarged and for JPEG images."""
 
 
 def weights_from_dncnn_pytorch(state: Mapping[str, Tensor]) -> dict[str, Tensor]:

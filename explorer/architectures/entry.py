@@ -46,11 +46,11 @@ class Figure:
 
     def _parts(self) -> tuple[Fraction, Fraction]:
         """Returns the count and one unit of its last digit."""
-        found = re.fullmatch(r"(\d[\d,]*)(?:\.(\d+))?\s*([KMGT]?)", self.printed)
+        found = re.fullmatch(r"(\d[\d,]*)(?:\.(\d+))?\s*([KMGTkmgt]?)", self.printed)
         if found is None:
-            raise ValueError(f"{self.printed!r} is not a count: write it as 25,557,032 or 25.6 M")
+            raise ValueError(f"{self.printed!r} is not a count: write it as 25,557,032, 25 M or 3.8 G")
         whole, decimals, letter = found.groups(default="")
-        unit = Fraction(UNITS[letter], 10 ** len(decimals))
+        unit = Fraction(UNITS[letter.upper()], 10 ** len(decimals))
         return int(whole.replace(",", "") + decimals) * unit, unit
 
 

@@ -207,7 +207,7 @@ def test_modified_networks_of_earlier_days_are_listed_and_can_be_removed(qtbot: 
     page = ExplorePage(settings)
     qtbot.addWidget(page)
     page.show()
-    page._add_modified()
+    page.own.add_modified()
     assert page.list.names() == ["resnet18+se", "resnet34+plain"]
     place = page.list.tree.visualRect(page.list.filter.index(0, 0, page.list.filter.index(0, 0))).center()
     page.list.tree.customContextMenuRequested.emit(place)
@@ -217,11 +217,11 @@ def test_modified_networks_of_earlier_days_are_listed_and_can_be_removed(qtbot: 
     menu.close()
     assert page.list.names() == ["resnet34+plain"]
     assert "resnet18+se" not in settings.value("explore/modified")
-    page._forget_modified("resnet34+plain")
+    page.own.forget_modified("resnet34+plain")
     assert page.list.names() == []
     assert page.list.filter.rowCount() == 0, "an empty section goes"
     for number in range(25):
-        page._remember_modified(entry("resnet18+se") if number == 0 else _named(f"resnet18+se{number}"))
+        page.own.remember_modified(entry("resnet18+se") if number == 0 else _named(f"resnet18+se{number}"))
     assert len(page.list.names()) == 20
     assert len(settings.value("explore/modified")) == 20
     assert page.list.names()[-1] == "resnet18+se24"

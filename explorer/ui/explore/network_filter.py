@@ -14,7 +14,7 @@ def parse_count(text: str) -> int:
     Raises:
         ValueError: it is not a count.
     """
-    return Figure(text.strip().upper()).value
+    return Figure(text.strip()).value
 
 
 def parse_year(text: str) -> int:

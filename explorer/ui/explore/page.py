@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QByteArray, QSettings, Qt, QTimer, Signal
 from PySide6.QtGui import QAction, QKeySequence
@@ -24,17 +23,18 @@ from explorer.architectures.cards import catalogue
 from explorer.architectures.entry import Entry, Published
 from explorer.architectures.options import Scalar
 from explorer.architectures.registry import entry, library_entries
-from explorer.architectures.surgery.steps import base_of, steps_of
+from explorer.architectures.surgery.steps import steps_of
 from explorer.errors import InputError
 from explorer.inspection.graph.outline import OPEN_LAYERS
 from explorer.inspection.portrait import Portrait, Totals
 from explorer.ui.background import Answer, Background, CancelledError
-from explorer.ui.explore.architecture_list import CLASSICS, MINE, MODIFIED, ArchitectureList
+from explorer.ui.explore.architecture_list import CLASSICS, ArchitectureList
 from explorer.ui.explore.callables import callables_in
 from explorer.ui.explore.details import Details
 from explorer.ui.explore.export_menu import ExportMenu
 from explorer.ui.explore.header import Header
 from explorer.ui.explore.layer_table import LayerTable
+from explorer.ui.explore.own_networks import LIBRARIES, OwnNetworks
 from explorer.ui.explore.questions import Inspected, inspect, load_and_inspect
 from explorer.ui.explore.shape_flow import ShapeFlow
 from explorer.ui.torch_loading import load_the_rest
@@ -46,9 +46,6 @@ if TYPE_CHECKING:
     from explorer.ui.explore.memory_dialog import MemoryDialog
 
 FIRST = "resnet50"
-MOST_REMEMBERED = 20
-"""Files, and modified networks, of earlier days that the list offers."""
-LIBRARIES: tuple[Literal["torchvision", "timm"], ...] = ("torchvision", "timm")
 
 
 class ExplorePage(QWidget):
@@ -76,6 +73,7 @@ class ExplorePage(QWidget):
         """What of a new portrait is still to be shown."""
 
         self.list = ArchitectureList(settings, self)
+        self.own = OwnNetworks(self.list, settings)
         self.header = Header(self)
         self.flow = ShapeFlow(self)
         self.details = Details(settings, self)
@@ -121,7 +119,7 @@ class ExplorePage(QWidget):
         self.list.narrowed.connect(self._narrow_map)
         self.details.network_wanted.connect(self.open_and_select)
         self.details.setting_wanted.connect(self._show_setting)
-        self.list.removal_wanted.connect(self._forget_modified)
+        self.list.removal_wanted.connect(self.own.forget_modified)
         self.header.changed.connect(self._inspect_changed)
         self.header.modify.wanted.connect(self._modify)
         self.header.checks_wanted.connect(self.details.show_checks)
@@ -194,8 +192,8 @@ class ExplorePage(QWidget):
     def begin(self, name: str = "") -> None:
         """Fills the list, starts loading torch and shows a first network: the named, the last or ResNet-50."""
         self.list.add(CLASSICS, catalogue())
-        self._add_remembered_files()
-        self._add_modified()
+        self.own.add_files()
+        self.own.add_modified()
         name = name or str(self._settings.value("explore/network", FIRST))
         try:
             known = self._announce(name)
@@ -279,7 +277,7 @@ class ExplorePage(QWidget):
         if library is not None:
             if isinstance(answer.result, tuple):
                 self.list.add(library, answer.result)
-                self._add_modified(library)
+                self.own.add_modified(library)
                 self.list.select(self._name)
             return
         if answer.id != self._question:
@@ -298,7 +296,7 @@ class ExplorePage(QWidget):
     def _show(self, inspected: Inspected) -> None:
         self.portrait, self._original = inspected.portrait, inspected.original
         if steps_of(self.portrait.entry.name):
-            self._remember_modified(self.portrait.entry)
+            self.own.remember_modified(self.portrait.entry)
         if self._name != self.portrait.entry.name:
             self._name = self.portrait.entry.name
             self.list.select(self._name)
@@ -387,27 +385,6 @@ class ExplorePage(QWidget):
             }
             self._ask(name, self.portrait.input, kept)
 
-    def _remember_modified(self, modified: Entry) -> None:
-        names = [name for name in self._names_in("explore/modified") if name != modified.name]
-        for name in names[: -(MOST_REMEMBERED - 1)]:
-            self.list.remove(name)
-        self._settings.setValue("explore/modified", [*names, modified.name][-MOST_REMEMBERED:])
-        if not self.list.has(modified.name):
-            self.list.add(MODIFIED, (modified,))
-
-    def _forget_modified(self, name: str) -> None:
-        names = self._names_in("explore/modified")
-        self._settings.setValue("explore/modified", [known for known in names if known != name])
-        self.list.remove(name)
-
-    def _add_modified(self, library: str = "") -> None:
-        """Adds the modified networks of earlier days; those of a library once it is there."""
-        for name in self._names_in("explore/modified"):
-            source, colon, _ = base_of(name).partition(":")
-            if (source if colon and source in LIBRARIES else "") == library:
-                with contextlib.suppress(InputError):  # a file that is gone, a step of another version
-                    self.list.add(MODIFIED, (entry(name),))
-
     # -- a user's own files ----------------------------------------------------------------------------------------
 
     def ask_for_file(self) -> None:
@@ -436,17 +413,5 @@ class ExplorePage(QWidget):
 
     def add_file(self, name: str) -> None:
         """Adds `path.py:NAME` to the user's own networks and shows it."""
-        remembered = [str(known) for known in self._names_in("explore/files") if known != name]
-        self._settings.setValue("explore/files", [name, *remembered][:MOST_REMEMBERED])
-        if not self.list.select(name):
-            self.list.add(MINE, (entry(name),))
-            self.list.select(name)
+        self.own.remember_file(name)
         self.open(name)
-
-    def _names_in(self, key: str) -> list[str]:
-        value = self._settings.value(key, [])
-        return [value] if isinstance(value, str) else [str(item) for item in value] if isinstance(value, list) else []
-
-    def _add_remembered_files(self) -> None:
-        known = [name for name in self._names_in("explore/files") if Path(name.rpartition(":")[0]).is_file()]
-        self.list.add(MINE, tuple(entry(name) for name in known))

@@ -7,10 +7,8 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
-from PySide6.QtCore import Qt, QTimer
-from PySide6.QtGui import QCloseEvent
+from PySide6.QtCore import Qt
 from PySide6.QtWidgets import (
-    QDialog,
     QLabel,
     QPlainTextEdit,
     QProgressBar,
@@ -24,7 +22,7 @@ from explorer.data.download import Progress
 from explorer.data.image_set import BrokenFile
 from explorer.data.overview import Overview, overview
 from explorer.ui.train.class_samples import ClassSamples
-from explorer.ui.train.iteration import Iteration
+from explorer.ui.train.iteration_dialog import IterationDialog
 from explorer.ui.widgets.labels import WrappedLabel
 from explorer.ui.widgets.named import named
 
@@ -51,7 +49,7 @@ def file_list(title: str, files: Sequence[BrokenFile]) -> list[str]:
     return lines + ([f"  and {len(files) - MOST_LISTED:,} more"] if len(files) > MOST_LISTED else [])
 
 
-class DatasetBrowser(QDialog):
+class DatasetBrowser(IterationDialog):
     """Looks through a dataset at once when it is made."""
 
     def __init__(self, name: str, folder: str, input: tuple[int, int, int] | None, parent: QWidget) -> None:
@@ -82,15 +80,10 @@ class DatasetBrowser(QDialog):
         self.resize(820, 620)
         self.told: Overview | None = None
         place = Path(folder) if folder else None
-        self.iteration = Iteration(functools.partial(overview, name, place, input), self, computes=False)
-        self.iteration.finished.connect(self._ended)
-        self._poll = QTimer(self)
-        self._poll.setInterval(POLL_MS)
-        self._poll.timeout.connect(self._show_progress)
-        self._poll.start()
-        self.iteration.start()
+        self.work(functools.partial(overview, name, place, input), POLL_MS, computes=False)
 
-    def _show_progress(self) -> None:
+    def take_steps(self) -> None:
+        """Shows how far the reading is."""
         latest = None
         while self.iteration.steps:
             latest = self.iteration.steps.popleft()
@@ -99,8 +92,8 @@ class DatasetBrowser(QDialog):
             self.bar.setRange(0, 1000 if latest.total else 0)
             self.bar.setValue(round(1000 * latest.done / latest.total) if latest.total else 0)
 
-    def _ended(self) -> None:
-        self._poll.stop()
+    def show_end(self) -> None:
+        """Shows what was found."""
         self.bar.hide()
         if self.iteration.error is not None:
             self.note.say(str(self.iteration.error))
@@ -115,17 +108,3 @@ class DatasetBrowser(QDialog):
         lines = file_list("Left out", told.broken) + file_list("To be looked at", told.doubtful)
         self.files.setPlainText("\n".join(lines))
         self.files.setVisible(bool(lines))
-
-    def done(self, result: int) -> None:
-        """Closes the window; it goes when its thread has ended."""
-        self.iteration.stop()
-        self._poll.stop()
-        super().done(result)
-        if self.iteration.isRunning():
-            self.iteration.finished.connect(self.deleteLater)
-        else:
-            self.deleteLater()
-
-    def closeEvent(self, event: QCloseEvent) -> None:
-        self.done(0)
-        event.accept()

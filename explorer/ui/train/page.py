@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import math
-import time
 from contextlib import suppress
 from pathlib import Path
 
-from PySide6.QtCore import QByteArray, QFile, QSettings, Qt, QTimer, Signal
+from PySide6.QtCore import QByteArray, QFile, QSettings, Qt, Signal
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QMessageBox, QSplitter, QVBoxLayout, QWidget
 
 from explorer.architectures.options import Scalar
@@ -26,6 +24,7 @@ from explorer.ui.train.dataset_browser import DatasetBrowser
 from explorer.ui.train.end_notice import EndNotice
 from explorer.ui.train.figures import Figures
 from explorer.ui.train.forking import Forking
+from explorer.ui.train.frames import Frames
 from explorer.ui.train.iteration import end_iterations
 from explorer.ui.train.preflight_line import PreflightLine
 from explorer.ui.train.rate_finder import RateFinder
@@ -38,13 +37,6 @@ from explorer.ui.train.run_queue import RunQueue, run_text
 from explorer.ui.train.trainer import Trainer
 from explorer.ui.widgets.banner import Banner
 from explorer.ui.widgets.named import named
-
-FRAME_MS = 50
-"""From one frame to the next, at least."""
-LONGEST_INTERVAL = 1.0
-"""Seconds from one frame to the next at most, however much else the window does."""
-SHARE = 0.03
-"""Of the time, for the window beside training: the two take turns at the interpreter and share the processor."""
 
 
 class TrainPage(QWidget):
@@ -89,11 +81,8 @@ class TrainPage(QWidget):
         self.subtitle.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.figures = Figures(self)
         self._build()
-        self._frames = QTimer(self)
-        self._frames.setSingleShot(True)
-        self._frames.timeout.connect(self._next_frame)
-        self._last_frame = (0.0, 0.0)
-        """When the last frame began, in seconds: by the clock, and by the work of this thread until then."""
+        self._frames = Frames(lambda: self.trainer is not None and self.trainer.isRunning(), self)
+        self._frames.due.connect(self._take_events)
 
         self.bar.failed.connect(self.banner.say)
         self.banner.accepted.connect(self._go_on_in_parts)
@@ -284,8 +273,7 @@ class TrainPage(QWidget):
         self.figures["state"].setText("preparing…")
         trainer.finished.connect(self._ended)
         trainer.start()
-        self._last_frame = (time.perf_counter(), time.thread_time())
-        self._frames.start(FRAME_MS)
+        self._frames.start()
         self._show_state()
         self.progress_changed.emit(0.0)
 
@@ -351,18 +339,6 @@ class TrainPage(QWidget):
             self.banner.say(str(error))
             return
         self._resume(path)
-
-    def _next_frame(self) -> None:
-        """Shows what is new, or puts it off until what the last frame took is its share of the time since."""
-        begun, worked = self._last_frame
-        interval = min((time.thread_time() - worked) / SHARE, LONGEST_INTERVAL)
-        early = interval - (time.perf_counter() - begun)
-        if early > 0 and self.trainer is not None and self.trainer.isRunning():
-            self._frames.start(math.ceil(1000 * early))
-            return
-        self._last_frame = (time.perf_counter(), time.thread_time())
-        self._take_events()
-        self._frames.start(FRAME_MS)
 
     def _take_events(self) -> None:
         """Shows what has happened since the last frame, in one update."""

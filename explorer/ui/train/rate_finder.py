@@ -6,23 +6,21 @@ import functools
 from typing import Any
 
 import pyqtgraph as pg
-from PySide6.QtCore import Qt, QTimer, Signal
-from PySide6.QtGui import QCloseEvent, QPalette
-from PySide6.QtWidgets import QDialog, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QPalette
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from explorer.data.download import Progress
 from explorer.training.rate_finder import STEPS, Trial, find_rate
 from explorer.training.recipe import Recipe
 from explorer.ui.train.curve_legend import STEPS as EACH
 from explorer.ui.train.curve_legend import TRAIN
-from explorer.ui.train.iteration import Iteration
+from explorer.ui.train.iteration_dialog import IterationDialog
 from explorer.ui.widgets.labels import WrappedLabel
 from explorer.ui.widgets.named import named
 
-POLL_MS = 50
 
-
-class RateFinder(QDialog):
+class RateFinder(IterationDialog):
     """Sweeps at once when it is made; a click into the plot or a drag of the line chooses another rate."""
 
     chosen = Signal(float)
@@ -66,21 +64,15 @@ class RateFinder(QDialog):
         self.close_button.clicked.connect(self.reject)
         self._line.sigPositionChanged.connect(self._show_rate)
         self.note.say("Preparing…")
-        self.iteration = Iteration(functools.partial(find_rate, recipe), self)
-        self.iteration.finished.connect(self._ended)
-        self._poll = QTimer(self)
-        self._poll.setInterval(POLL_MS)
-        self._poll.timeout.connect(self._take)
-        self._poll.start()
-        self.iteration.start()
+        self.work(functools.partial(find_rate, recipe))
 
     @property
     def rate(self) -> float:
         """The rate at the line, to three digits."""
         return float(f"{10 ** float(self._line.value()):.3g}")
 
-    def _take(self) -> None:
-        """Shows what is new."""
+    def take_steps(self) -> None:
+        """Shows the trials that are new."""
         steps, before = self.iteration.steps, len(self.trials)
         while steps:
             step = steps.popleft()
@@ -94,11 +86,8 @@ class RateFinder(QDialog):
             self._smoothed.setData(rates, [trial.smoothed for trial in self.trials])
             self.note.say(f"Step {len(self.trials)} of at most {STEPS}, rate {rates[-1]:.2g}")
 
-    def _ended(self) -> None:
-        self._take()
-        self._poll.stop()
-        if self.iteration.stopping:
-            return
+    def show_end(self) -> None:
+        """Shows the rate that is suggested."""
         if self.iteration.error is not None:
             self.note.say(str(self.iteration.error))
             return
@@ -127,20 +116,6 @@ class RateFinder(QDialog):
     def _use(self) -> None:
         self.chosen.emit(self.rate)
         self.accept()
-
-    def done(self, result: int) -> None:
-        """Closes the window; it goes when its thread has ended."""
-        self.iteration.stop()
-        self._poll.stop()
-        super().done(result)
-        if self.iteration.isRunning():
-            self.iteration.finished.connect(self.deleteLater)
-        else:
-            self.deleteLater()
-
-    def closeEvent(self, event: QCloseEvent) -> None:
-        self.done(0)
-        event.accept()
 
     def _colour(self) -> None:
         """Takes background and text colours from the palette."""
