@@ -19,9 +19,10 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
+from explorer.architectures.tensors import tensors_in
 from explorer.inspection.anatomy import INPUT, Anatomy, Shape
 from explorer.inspection.receptive_field import receptive_fields
-from explorer.inspection.recorder import Origin, Recorder, tensors_in
+from explorer.inspection.recorder import Origin, Recorder
 
 
 @contextmanager

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from explorer.architectures.tensors import tensors_in
 from explorer.inspection import closed_form
 from explorer.inspection.anatomy import Failure, Group, Layer, Shape
 from explorer.inspection.failure_text import explain
@@ -20,19 +21,6 @@ _TRANSPARENT = frozenset(
     ("get", "contiguous", "detach", "to", "type", "type_as", "float", "half", "bfloat16", "double", "alias")
 )
 """Calls that hand on the same values: whoever uses the result is fed by whoever made the argument."""
-
-
-def tensors_in(value: object) -> Iterator[Tensor]:
-    """Yields the tensors in arguments or results, through lists, tuples, dicts and data classes of outputs."""
-    if isinstance(value, Tensor):
-        yield value
-    elif isinstance(value, list | tuple):
-        for item in value:
-            yield from tensors_in(item)
-    elif isinstance(value, dict):
-        yield from tensors_in(list(value.values()))
-    elif is_dataclass(value):
-        yield from tensors_in([getattr(value, field.name) for field in fields(value)])
 
 
 @dataclass(frozen=True, slots=True)

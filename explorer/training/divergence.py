@@ -8,6 +8,8 @@ from contextlib import nullcontext
 import torch
 from torch import Tensor, nn
 
+from explorer.architectures.tensors import tensors_in
+
 
 def find_origin(network: nn.Module, forward: Callable[[], object]) -> str:
     """Runs a batch once more and says in which layer the first NaN or infinity appears, as part of a sentence.
@@ -21,7 +23,7 @@ def find_origin(network: nn.Module, forward: Callable[[], object]) -> str:
     def watch(name: str) -> Callable[[nn.Module, object, object], None]:
         def look(module: nn.Module, inputs: object, outputs: object) -> None:
             # Children are done before their parents, so that the first one is the innermost.
-            if not found and not all(map(_finite, _tensors(outputs))):
+            if not found and not all(map(_finite, tensors_in(outputs))):
                 own = all(map(_finite, module.parameters(recurse=False)))
                 layer = f"{name or 'the network'} ({type(module).__name__})"
                 found.append(f"first in {layer}" if own else f"first in the weights of {layer}")
@@ -38,14 +40,6 @@ def find_origin(network: nn.Module, forward: Callable[[], object]) -> str:
         for handle in handles:
             handle.remove()
     return found[0] if found else "though the network's outputs are numbers"
-
-
-def _tensors(value: object) -> list[Tensor]:
-    if isinstance(value, Tensor):
-        return [value]
-    if isinstance(value, dict):
-        value = tuple(value.values())
-    return [tensor for item in value for tensor in _tensors(item)] if isinstance(value, tuple | list) else []
 
 
 def _finite(tensor: Tensor) -> bool:

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
+from explorer.architectures.tensors import tensors_in
 from explorer.errors import InputError
 
 Shape = tuple[int, ...]
@@ -50,17 +51,6 @@ class Survey:
     def of(self, path: str) -> list[Call]:
         """Returns the calls of the module at `path` itself."""
         return [call for call in self.calls if call.path == path and not call.function]
-
-
-def tensors_in(value: object) -> Iterator[Tensor]:
-    """Yields the tensors in arguments or results, through lists, tuples and dicts."""
-    if isinstance(value, Tensor):
-        yield value
-    elif isinstance(value, list | tuple):
-        for item in value:
-            yield from tensors_in(item)
-    elif isinstance(value, dict):
-        yield from tensors_in(list(value.values()))
 
 
 def survey(network: nn.Module, input: Shape) -> Survey:
