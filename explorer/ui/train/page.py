@@ -13,7 +13,8 @@ from explorer.data.download import Progress
 from explorer.errors import InputError
 from explorer.training.errors import TrainingError
 from explorer.training.events import Epoch, Evaluating, Event, Finished, Started, Steps
-from explorer.training.recipe import Recipe, default_recipe, from_mapping
+from explorer.training.recipe import Recipe, default_recipe
+from explorer.training.recipe_text import read_text
 from explorer.training.run_folder import RunFolder, RunSummary, list_runs
 from explorer.ui.background import Answer, Background
 from explorer.ui.numbers import short_bytes, short_time
@@ -478,16 +479,15 @@ class TrainPage(QWidget):
 
     def _remember(self) -> None:
         """Takes up the recipe and the sizes of the last time."""
-        import tomllib
-
         for name in ("left", "sides"):
             state = self._settings.value(f"train/{name}")
             if isinstance(state, QByteArray):
                 getattr(self, name).restoreState(state)
         text = self._settings.value("train/recipe")
+        kept = read_text(str(text)) if text else None
         try:
-            self.form.set_recipe(from_mapping(tomllib.loads(str(text))) if text else default_recipe("lenet5", "digits"))
-        except (InputError, tomllib.TOMLDecodeError):
+            self.form.set_recipe(kept if isinstance(kept, Recipe) else default_recipe("lenet5", "digits"))
+        except InputError:
             self.form.set_recipe(default_recipe("lenet5", "digits"))
 
 
