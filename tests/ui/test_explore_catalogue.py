@@ -15,6 +15,7 @@ from explorer.architectures.entry import Entry
 from explorer.architectures.registry import entry
 from explorer.inspection.conformance import checks
 from explorer.ui.explore.card_text import channels_text
+from explorer.ui.explore.details import CHINESE
 from explorer.ui.explore.header import change_text
 from explorer.ui.explore.network_filter import NetworkFilter, Range
 from explorer.ui.explore.network_tree import NAME_ROLE
@@ -69,7 +70,9 @@ def test_the_card_tells_everything_in_two_languages(page: ExplorePage, settings:
     assert card.idea.en not in text
     assert words()["measured"].zh in text
     assert settings.value("explore/card_language") == "zh"
+    assert page.details.text.document().defaultFont().families() == CHINESE
     page.flow.selected.emit(3)
+    assert page.details.text.document().defaultFont().families() != CHINESE
     assert card.idea.zh not in page.details.toPlainText()
     qtbot.mouseClick(page.details.card, Qt.MouseButton.LeftButton)
     assert card.idea.zh in page.details.toPlainText()

@@ -94,6 +94,10 @@ def row_of(page: TrainPage, folder: RunFolder) -> int:
     return [run.path for run in page.runs.model.runs].index(str(folder.path))
 
 
+def test_an_empty_plot_has_no_best_epoch(curves: Curves) -> None:
+    assert not any(star.isVisible() for star in curves._main.stars)
+
+
 def test_smoothing_is_the_debiased_moving_average() -> None:
     values = np.random.default_rng(0).normal(1.0, 1.0, 1000)
     for weight in (0.1, 0.6, 0.9, 0.999):

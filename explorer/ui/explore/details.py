@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from explorer.inspection.shape_arithmetic import Formula
 
 
+CHINESE = ["Noto Sans CJK SC", "Microsoft YaHei", "PingFang SC"]
+"""Fonts of Linux, Windows and macOS. Left to look for Chinese signs beside another font, Qt may take bold ones."""
+
+
 class Details(QWidget):
     """Text about what is selected, to be selected and copied; below it, what one cell of the layer sees."""
 
@@ -92,10 +96,17 @@ class Details(QWidget):
         """Shows the card of the network again."""
         if self._entry is None:
             return
-        self.text.setHtml(card_html(self._entry, self._portrait, self.language))
+        self._write(card_html(self._entry, self._portrait, self.language), self.language)
         self.patch.show_field(None, ())
         self.card.hide()
         self.languages.show()
+
+    def _write(self, html: str, language: Language) -> None:
+        font = self.text.font()
+        if language == "zh":
+            font.setFamilies(CHINESE)
+        self.text.document().setDefaultFont(font)
+        self.text.setHtml(html)
 
     def show_checks(self) -> None:
         """Shows the card where it compares measured numbers with printed ones."""
@@ -149,7 +160,7 @@ class Details(QWidget):
         if layer.inputs:
             sources = ["the input" if i < 0 else anatomy.layers[i].name for i in layer.inputs]
             text += "<h4>Fed by</h4>" + "<br>".join(escape(source) for source in sources)
-        self.text.setHtml(text)
+        self._write(text, "en")
         self.patch.show_field(layer.receptive_field, anatomy.inputs[0][2:] if anatomy.inputs else ())
 
 

@@ -48,7 +48,8 @@ def summary(measured: Preflight) -> str:
     if measured.peak_bytes is not None:
         what = "a step" if measured.device == "cuda" else "the program"
         parts.append(f"{short_bytes(measured.peak_bytes)} for {what}")
-    epoch, run = short_time(measured.epoch_seconds), short_time(measured.run_seconds)
+    run = short_time(measured.run_seconds)
+    epoch = short_time(measured.epoch_seconds) if measured.epoch_seconds >= 1 else f"{measured.epoch_seconds:.1g} s"
     parts.append(f"an epoch of {measured.steps_per_epoch:,} steps in {epoch}, all in {run}")
     if measured.largest_batch is not None:
         parts.append(f"batches up to {measured.largest_batch:,} fit")

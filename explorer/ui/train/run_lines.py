@@ -31,6 +31,7 @@ class RunLines:
         self.stars = [Star() for _ in _STARRED]
         """Where the best epoch is, in the plots of accuracy and loss."""
         for name, star in zip(_STARRED, self.stars, strict=True):
+            star.hide()  # until there is a best epoch
             plots[name].addItem(star, ignoreBounds=True)
         self.changes: Any = pg.ScatterPlotItem(symbol="d", size=11, hoverable=True, tip=_rate_tip)
         """Where the learning rate was changed by hand, in its plot."""
