@@ -1,10 +1,11 @@
-"""Writes a file so that it is there whole or not at all, whatever ends the program meanwhile."""
+"""Writes a file, or adds to one, so that all of it is there or nothing, whatever ends the program meanwhile."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable
 from contextlib import suppress
+from io import FileIO
 from pathlib import Path
 
 
@@ -30,3 +31,20 @@ def write_whole(path: Path, partial: Path, write: Callable[[Path], object]) -> N
     finally:
         with suppress(OSError):
             partial.unlink()
+
+
+def append_whole(file: FileIO, content: bytes) -> None:
+    """Adds to the end of a file that is open for appending, without a buffer, all or nothing.
+
+    Raises:
+        OSError: the disk is full or cannot be written; the file is what it was.
+    """
+    before = file.seek(0, os.SEEK_END)
+    try:
+        rest = memoryview(content)
+        while rest:  # a disk that fills up takes a part
+            rest = rest[file.write(rest) :]
+    except OSError:
+        with suppress(OSError):
+            file.truncate(before)
+        raise

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import signal
-import sys
-from collections.abc import Generator
-from contextlib import contextmanager
+from collections.abc import Callable, Generator
+from contextlib import contextmanager, nullcontext, redirect_stdout
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -17,7 +17,9 @@ from explorer.errors import InputError
 
 if TYPE_CHECKING:
     from explorer.cli.console import Commands
+    from explorer.cli.training_display import TrainingDisplay
     from explorer.training.events import Event
+    from explorer.training.processes import Processes
     from explorer.training.recipe import Recipe
 
 
@@ -36,6 +38,7 @@ def add(commands: Commands) -> None:
     recipe.add_argument("--preset", help=f"a recipe by name: {', '.join(preset_names())}")
     add_settings(command, "recipe setting or builder option, learning_rate=0.1 for instance")
     command.add_argument("--device", choices=("cpu", "cuda", "auto"), default="auto")
+    command.add_argument("--sharded", action="store_true", help="under torchrun: divide the network, not only batches")
     command.add_argument("--seed", type=int)
     command.add_argument("--run-dir", metavar="DIR", type=Path, help="folder of this run; default: a new one")
     command.add_argument("--resume", action="store_true", help="go on with the run in --run-dir")
@@ -45,15 +48,36 @@ def add(commands: Commands) -> None:
 
 
 def _train(arguments: argparse.Namespace) -> int:
+    """Trains, as one of several processes where torchrun has started them: the first alone prints and writes."""
+    from explorer.training.errors import TrainingError
+    from explorer.training.processes import is_lost, join, leave
+
+    if arguments.resume and arguments.run_dir is None:
+        raise InputError("--resume needs --run-dir, the folder of the run to go on with")
+    processes = join(arguments.device, arguments.sharded)
+    with Path(os.devnull).open("w") as nowhere:
+        try:
+            with nullcontext() if processes.first else redirect_stdout(nowhere):  # what a user's network prints, too
+                status = _train_with(processes, arguments)
+        except Exception as error:
+            if processes.alone or isinstance(error, TrainingError) or not is_lost(error):
+                raise
+            raise TrainingError("another process of the job ended before the training began") from None
+    leave(processes)
+    return status
+
+
+def _train_with(processes: Processes, arguments: argparse.Namespace) -> int:
+    from explorer.cli.training_display import TrainingDisplay
     from explorer.data.datasets import full_name
     from explorer.training.fit import fit
+    from explorer.training.others_folder import OthersFolder
     from explorer.training.run_folder import RunFolder
 
+    folder: RunFolder
     if arguments.resume:
-        if arguments.run_dir is None:
-            raise InputError("--resume needs --run-dir, the folder of the run to go on with")
-        folder = RunFolder(arguments.run_dir)
-        recipe = folder.recipe
+        folder = RunFolder(arguments.run_dir) if processes.first else OthersFolder(arguments.run_dir)
+        recipe = processes.of_first(lambda: folder.recipe)
         if recipe.architecture != arguments.name:
             raise InputError(f"{arguments.run_dir} is a run of {recipe.architecture}, not of {arguments.name}")
         changed = [
@@ -73,16 +97,22 @@ def _train(arguments: argparse.Namespace) -> int:
         if changed:
             raise InputError(f"a resumed run keeps its recipe: leave out {', '.join(changed)}")
     else:
-        recipe = _recipe(arguments)
+        recipe = processes.of_first(lambda: _recipe(arguments))
         _check_network(recipe)
         if arguments.dry_run:
+            if not processes.alone:
+                raise InputError("--dry-run tells what one process takes: leave out torchrun")
             return _dry_run(recipe, arguments.device, arguments.json)
-        folder = RunFolder.create(recipe, arguments.run_dir)
-    with _interruption() as interrupted:
-        events = fit(recipe, folder, arguments.device, arguments.resume)
+        path = processes.of_first(lambda: RunFolder.create(recipe, arguments.run_dir).path)
+        folder = RunFolder(path) if processes.first else OthersFolder(path)
+    with _interruption(processes.alone) as interrupted:
+        events = fit(recipe, folder, arguments.device, arguments.resume, processes)
+        display = TrainingDisplay()
+        show = _print_nothing if not processes.first else _print_json if arguments.json else display.show
         try:
-            return _follow(events, interrupted, arguments.json)
+            return _follow(events, interrupted, show, display)
         finally:
+            display.clear()
             events.close()
 
 
@@ -126,8 +156,10 @@ def _dry_run(recipe: Recipe, device: str, as_json: bool) -> int:
     """Prints what the run will take."""
     from dataclasses import asdict
 
+    from explorer.cli.training_display import TrainingDisplay
     from explorer.training.preflight import preflight
 
+    display = TrainingDisplay()
     steps = preflight(recipe, device)
     while True:
         try:
@@ -136,12 +168,11 @@ def _dry_run(recipe: Recipe, device: str, as_json: bool) -> int:
             found = stop.value
             break
         if not as_json:
-            _print_event(progress)
+            display.show(progress)
     if as_json:
         write(json.dumps(asdict(found)))
         return 0
-    if sys.stderr.isatty():
-        sys.stderr.write("\r\033[K")
+    display.clear()
     write(f"{recipe.architecture} ({found.params:,} parameters) on {recipe.dataset}, {found.device_name}")
     step = f"{1000 * found.step_seconds:,.1f} ms a step of {recipe.batch_size} images"
     write(f"{step}, {found.steps_per_epoch:,} steps an epoch")
@@ -163,12 +194,16 @@ def _duration(seconds: float) -> str:
 
 
 @contextmanager
-def _interruption() -> Generator[list[int], None, None]:
-    """Collects SIGINT and SIGTERM instead of dying of them in the middle of a step."""
+def _interruption(alone: bool) -> Generator[list[int], None, None]:
+    """Collects SIGINT and SIGTERM instead of dying of them in the middle of a step.
+
+    To torchrun's processes a signal comes once more where another one has failed: they end by themselves, and have to
+    say why before.
+    """
     received: list[int] = []
 
     def note(number: int, frame: FrameType | None) -> None:
-        if received:  # a second time: now
+        if received and alone:  # a second time: now
             raise KeyboardInterrupt
         received.append(number)
 
@@ -177,53 +212,43 @@ def _interruption() -> Generator[list[int], None, None]:
         yield received
     finally:
         for number, handler in former.items():
-            signal.signal(number, handler)
+            signal.signal(number, handler if alone else signal.SIG_IGN)
 
 
-def _follow(events: Generator[Event, None, object], interrupted: list[int], as_json: bool) -> int:
-    """Prints events until they end or a signal comes, which saves the run."""
-    from explorer.training.events import Finished, Started, to_document
+def _follow(
+    events: Generator[Event, None, object],
+    interrupted: list[int],
+    show: Callable[[Event], object],
+    display: TrainingDisplay,
+) -> int:
+    """Prints events until they end or a signal comes, here or to another process of the job, which saves the run."""
+    from explorer.training.errors import StoppedError
+    from explorer.training.events import Finished, Started
 
     run = ""
-    for event in events:
-        if isinstance(event, Started):
-            run = event.run
-        if as_json:
-            write(json.dumps(to_document(event)))
+    try:
+        for event in events:
+            if isinstance(event, Started):
+                run = event.run
+            show(event)
+            if interrupted and not isinstance(event, Finished):
+                events.close()
+                break
         else:
-            _print_event(event)
-        if interrupted and not isinstance(event, Finished):
-            events.close()
-            again = f"; go on with --resume --run-dir {run}" if run else ""
-            say(f"architecture-explorer: interrupted, the run is saved{again}" if run else "interrupted")
-            return 128 + interrupted[0]
-    return 0
+            return 0
+    except StoppedError:
+        pass
+    display.clear()
+    again = f"; go on with --resume --run-dir {run}" if run else ""
+    say(f"architecture-explorer: interrupted, the run is saved{again}" if run else "interrupted")
+    return 128 + next(iter(interrupted), signal.SIGTERM)
 
 
-def _print_event(event: Event) -> None:
-    from explorer.data.download import Progress
-    from explorer.training.events import Epoch, Finished, Started, Steps
+def _print_nothing(event: Event) -> None:
+    pass
 
-    live = sys.stderr.isatty()
-    if isinstance(event, Progress) and live:
-        share = f" {100 * event.done / event.total:3.0f} %" if event.total else ""
-        sys.stderr.write(f"\r\033[K{event.message}{share}")
-    elif isinstance(event, Started):
-        place = f"{event.device_name}, {event.precision}"
-        write(f"{event.architecture} ({event.params:,} parameters) on {event.dataset}, {place}")
-        write(f"{event.train_images:,} training and {event.validation_images:,} validation images, run {event.run}")
-    elif isinstance(event, Steps) and live:
-        speed = f"{event.images_per_second:,.0f} images/s"
-        left = f"{event.seconds_left:.0f} s left"
-        sys.stderr.write(f"\r\033[Kstep {event.step:,}  loss {event.losses[-1]:.4f}  {speed}  {left}")
-    elif isinstance(event, Epoch):
-        if live:
-            sys.stderr.write("\r\033[K")
-        write(
-            f"epoch {event.epoch:3}  loss {event.train_loss:.4f}  accuracy {event.train_accuracy:7.2%}  "
-            f"validation loss {event.validation_loss:.4f}  accuracy {event.validation_accuracy:7.2%}  "
-            f"{event.images_per_second:,.0f} images/s{'  best' if event.best else ''}"
-        )
-    elif isinstance(event, Finished):
-        test = "" if event.test_accuracy is None else f", {event.test_accuracy:.2%} of the test images"
-        write(f"best epoch {event.best_epoch}: {event.best_accuracy:.2%} of the validation images{test}")
+
+def _print_json(event: Event) -> None:
+    from explorer.training.events import to_document
+
+    write(json.dumps(to_document(event)))

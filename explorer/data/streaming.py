@@ -43,9 +43,20 @@ def epoch_order(images: int, seed: int, epoch: int) -> Tensor:
 
 
 def usual_workers() -> int:
-    """Returns how many processes decode: one a core, the training thread's left out."""
+    """Returns how many processes decode: one a core, those of the training threads left out.
+
+    Where torchrun has started several trainings on this machine (LOCAL_WORLD_SIZE), each of them gets its part.
+    """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, min(cores - 1, MAX_WORKERS))
+    return max(1, min(cores // int(os.environ.get("LOCAL_WORLD_SIZE", "1")) - 1, MAX_WORKERS))
+
+
+def share_of(size: int, rank: int, count: int) -> slice:
+    """Returns which images of a batch are those of one of `count` processes: every `count`-th.
+
+    A batch with fewer images than there are processes is everybody's as a whole: nobody is without.
+    """
+    return slice(rank, size, count) if size >= count else slice(size)
 
 
 class Stream:
@@ -64,6 +75,7 @@ class Stream:
         seed: int | None = None,
         workers: int | None = None,
         pin_memory: bool = False,
+        share: tuple[int, int] = (0, 1),
     ) -> None:
         """Prepares a stream; opens nothing yet.
 
@@ -74,6 +86,7 @@ class Stream:
             seed: of the order of each epoch; None for the set's own order, to evaluate.
             workers: processes that decode; 0 decodes in the calling thread; None for `usual_workers`.
             pin_memory: lay batches where a GPU can fetch them by itself.
+            share: number of this process, from 0, and how many there are: each decodes its `share_of` every batch.
         """
         self.files = files
         self.batch_size = batch_size
@@ -83,6 +96,7 @@ class Stream:
         self._preprocessing = preprocessing
         self._workers = usual_workers() if workers is None else workers
         self._pin_memory = pin_memory
+        self._share = share
         self._sampler = _Batches()
         self._loader: Any = None
         self._running: Any = None
@@ -101,12 +115,13 @@ class Stream:
         return -(-len(self.files.files) // self.batch_size)
 
     def indices(self, epoch: int) -> list[Tensor]:
-        """Returns the places in the set that each batch of an epoch (from 0) holds."""
+        """Returns the places in the set that each batch of an epoch (from 0) holds, here."""
         import torch
 
         count = len(self.files.files)
         order = torch.arange(count) if self.seed is None else epoch_order(count, self.seed, epoch)
-        return [order[begin : begin + self.batch_size] for begin in range(0, count, self.batch_size)]
+        batches = (order[begin : begin + self.batch_size] for begin in range(0, count, self.batch_size))
+        return [batch[share_of(len(batch), *self._share)] for batch in batches]
 
     def batches(self, epoch: int, start: int = 0, end: int | None = None) -> Iterator[Batch]:
         """Yields the batches of an epoch, from the `start`-th (from 0) to before the `end`-th.
@@ -141,7 +156,10 @@ class Stream:
             known = {file.path for file in self.broken}
             self.broken.extend(file for file in broken if file.path not in known)
             if not len(places):
-                raise InputError(f"none of the images of a batch can be read, {broken[0].path} for instance")
+                raise InputError(
+                    f"none of the images of a batch can be read, {broken[0].path} for instance: "
+                    "see that the dataset is still there"
+                )
             yield Batch(images, self.files.labels[places], places)
 
     def close(self) -> None:

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 from explorer.data.download import Progress
 from explorer.data.image_set import FileSet, ImageSet
-from explorer.data.preprocessing import fit_to_input, image_to_tensor, normalise
+from explorer.data.preprocessing import fit_to_input, image_to_tensor
 from explorer.errors import InputError
 from explorer.tasks.weights_file import load_weights
 from explorer.training.device import choose_device
+from explorer.training.evaluation import VIEWS, enlarged, judge
 from explorer.training.events import Evaluating
 from explorer.training.run_folder import BEST, RunFolder
 from explorer.training.supply import load_material
@@ -60,6 +61,8 @@ class Analysis:
     """One an image, in the order of the part."""
     confusion: tuple[tuple[int, ...], ...]
     """How many images of each class (rows) were taken for each class (columns)."""
+    views: int = 1
+    """How many views of each image were looked at; their probabilities are averaged."""
 
     @property
     def accuracy(self) -> float:
@@ -110,7 +113,7 @@ def load_part(folder: RunFolder, part: Part) -> Generator[Progress, None, ImageS
 def analyse(
     folder: RunFolder, images: ImageSet | FileSet, part: Part, device: str = "auto"
 ) -> Generator[Evaluating, None, Analysis]:
-    """Has a run's best weights look at every image; precision and batches are those of the run's own evaluation.
+    """Has a run's best weights look at every image; views, precision and batches are those of its own evaluation.
 
     No random number is drawn, so a training that goes on meanwhile is not disturbed.
 
@@ -130,7 +133,6 @@ def analyse(
     from lightning_fabric import Fabric
     from torch.nn import functional
 
-    from explorer.tasks.classification import split_outputs
     from explorer.tasks.trained_network import assemble
 
     recipe = folder.recipe
@@ -142,13 +144,14 @@ def analyse(
     chosen = choose_device(device, recipe.precision)
     fabric = Fabric(accelerator=chosen.kind, devices=1, precision=chosen.precision)  # type: ignore[arg-type]
     module = fabric.setup_module(assemble(spec, weights, str(folder.path))).eval()
-    count, size = len(images.labels), max(recipe.batch_size, SMALLEST_BATCH)
+    source = enlarged(spec.preprocessing) if recipe.evaluation == "ten-crop" else spec.preprocessing
+    count, size = len(images.labels), max(recipe.batch_size // recipe.accumulate, SMALLEST_BATCH)
     samples: list[Sample] = []
     for begin in range(0, count, size):
         labels = images.labels[begin : begin + size].to(fabric.device)
-        pixels = _pixels(images, slice(begin, begin + size), spec.preprocessing).to(fabric.device)
+        pixels = _pixels(images, slice(begin, begin + size), source).to(fabric.device)
         with torch.inference_mode():
-            logits, _ = split_outputs(module(normalise(pixels, spec.preprocessing)))
+            logits = judge(module, pixels, spec.preprocessing, recipe.evaluation)
             losses = functional.cross_entropy(logits.float(), labels, reduction="none")
             if not losses.isfinite().all():
                 raise InputError(f"the weights in {folder.path} give scores that are no numbers: train anew")
@@ -159,7 +162,8 @@ def analyse(
         rows = zip(*(column.tolist() for column in columns), strict=True)
         samples += [Sample(begin + place, *row) for place, row in enumerate(rows)]
         yield Evaluating(min(begin + size, count), count)
-    return Analysis(str(folder.path), part, spec.classes, tuple(samples), _confusion(samples, len(spec.classes)))
+    confusion = _confusion(samples, len(spec.classes))
+    return Analysis(str(folder.path), part, spec.classes, tuple(samples), confusion, VIEWS[recipe.evaluation])
 
 
 def _pixels(images: ImageSet | FileSet, where: slice, preprocessing: Preprocessing) -> Tensor:

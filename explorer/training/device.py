@@ -61,9 +61,13 @@ def cpu_name() -> str:
 
 
 def training_threads(wanted: int) -> int:
-    """Returns how many CPU threads train: as many as wanted, or all but the one that the window needs."""
+    """Returns how many CPU threads train: as many as wanted, or all but the one that the window needs.
+
+    Where torchrun has started several trainings on this machine (LOCAL_WORLD_SIZE), each of them gets its part.
+    """
     available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return wanted or max(1, available - 1)
+    processes = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    return wanted or max(1, available - 1 if processes == 1 else available // processes)
 
 
 @contextmanager

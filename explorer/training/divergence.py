@@ -11,19 +11,28 @@ from torch import Tensor, nn
 from explorer.architectures.tensors import tensors_in
 
 
-def find_origin(network: nn.Module, forward: Callable[[], object]) -> str:
-    """Runs a batch once more and says in which layer the first NaN or infinity appears, as part of a sentence.
+def find_origin(network: nn.Module, forward: Callable[[], object]) -> tuple[int, str]:
+    """Runs a batch once more and looks in which layer the first NaN or infinity appears.
 
     Args:
         network: whose layers are watched.
         forward: puts the batch through it.
+
+    Returns:
+        (how many layers were done before, what was found as part of a sentence).
     """
     found: list[str] = []
+    done = 0
 
     def watch(name: str) -> Callable[[nn.Module, object, object], None]:
         def look(module: nn.Module, inputs: object, outputs: object) -> None:
+            nonlocal done
             # Children are done before their parents, so that the first one is the innermost.
-            if not found and not all(map(_finite, tensors_in(outputs))):
+            if found:
+                return
+            if all(map(_finite, tensors_in(outputs))):
+                done += 1
+            else:
                 own = all(map(_finite, module.parameters(recurse=False)))
                 layer = f"{name or 'the network'} ({type(module).__name__})"
                 found.append(f"first in {layer}" if own else f"first in the weights of {layer}")
@@ -39,7 +48,7 @@ def find_origin(network: nn.Module, forward: Callable[[], object]) -> str:
     finally:
         for handle in handles:
             handle.remove()
-    return found[0] if found else "though the network's outputs are numbers"
+    return done, found[0] if found else "though the network's outputs are numbers"
 
 
 def _finite(tensor: Tensor) -> bool:

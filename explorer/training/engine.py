@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -12,15 +13,18 @@ from explorer.data.preprocessing import normalise
 from explorer.tasks import classification
 from explorer.training.augmentation import augment, erase
 from explorer.training.average import WeightAverage
+from explorer.training.batch_norm import normalise_over_processes
 from explorer.training.device import choose_device
 from explorer.training.divergence import find_origin
 from explorer.training.errors import TrainingError
-from explorer.training.evaluation import VIEWS, Score, enlarged, evaluate
+from explorer.training.evaluation import VIEWS, ByItself, Score, enlarged, evaluate
 from explorer.training.events import Evaluating
 from explorer.training.mixing import Targets, mix
 from explorer.training.network import build_network
 from explorer.training.optimiser import build_optimiser
+from explorer.training.processes import ALONE, Processes
 from explorer.training.recipe import Recipe
+from explorer.training.sharding import assemble, load_network, load_optimiser
 from explorer.training.supply import Material, Supply
 from explorer.training.transfer import layers_up_to, load_initial
 
@@ -32,7 +36,9 @@ if TYPE_CHECKING:
 class Engine:
     """Takes steps and evaluates. All chance comes from the recipe's seed and the number of the step or the epoch."""
 
-    def __init__(self, recipe: Recipe, material: Material, device: str, fresh: bool = True) -> None:
+    def __init__(
+        self, recipe: Recipe, material: Material, device: str, fresh: bool = True, processes: Processes = ALONE
+    ) -> None:
         """Prepares training by a recipe.
 
         Args:
@@ -40,22 +46,25 @@ class Engine:
             material: the recipe's images.
             device: "cpu", "cuda" or "auto".
             fresh: begin with the recipe's weights; not needed where a state is loaded afterwards.
+            processes: those that take each step together, and have a share of its batch.
 
         Raises:
             InputError: network, weights or device cannot be used, or do not fit the dataset.
         """
         import torch
-        from lightning_fabric import Fabric
 
-        self.recipe, self.material = recipe, material
+        self.recipe, self.material, self.processes = recipe, material, processes
         self.device = choose_device(device, recipe.precision)
-        self.fabric: Fabric = Fabric(accelerator=self.device.kind, devices=1, precision=self.device.precision)  # type: ignore[arg-type]
+        processes.check(recipe, self.device)
+        self.fabric: Fabric = processes.fabric(self.device)
         classes = len(material.info.classes)
         self.network, self.options = build_network(recipe, classes)
         self.params = sum(parameter.numel() for parameter in self.network.parameters())
         self.preprocessing = material.preprocessing
         if fresh and (normalisation := load_initial(recipe, self.network, classes)) is not None:
             self.preprocessing = replace(self.preprocessing, mean=normalisation[0], std=normalisation[1])
+        if not processes.alone:
+            self.network = normalise_over_processes(self.network, self.device.kind)
         self._setup()
         self.train = self.supply(recipe.batch_size)
         self.steps_per_epoch = len(self.train)
@@ -65,13 +74,13 @@ class Engine:
     def supply(self, batch_size: int) -> Supply:
         """Returns the training images in batches of another size, in the order of the recipe's seed."""
         source = enlarged(self.preprocessing) if self.recipe.augmentation == "alexnet" else self.preprocessing
-        return Supply(self.material.train, source, batch_size, self.fabric.device, self.recipe.seed)
+        return Supply(self.material.train, source, batch_size, self.fabric.device, self.recipe.seed, self.processes)
 
     def held_out(self, images: ImageSet | FileSet) -> Supply:
         """Returns other images as `evaluate` takes them."""
         source = enlarged(self.preprocessing) if self.recipe.evaluation == "ten-crop" else self.preprocessing
         size = max(self.recipe.batch_size // self.recipe.accumulate, 128)
-        return Supply(images, source, size, self.fabric.device)
+        return Supply(images, source, size, self.fabric.device, processes=self.processes)
 
     def _setup(self) -> None:
         """Puts the network on the device, with its optimiser and, where wanted, its average."""
@@ -80,19 +89,25 @@ class Engine:
         recipe, network = self.recipe, self.network
         # Layers that are never trained are none of the optimiser's business.
         self._kept = [layers_up_to(network, name) for name in (recipe.freeze, recipe.refreeze)]
-        self._trainable = [parameter for parameter in network.parameters() if parameter.requires_grad]
+        trainable = [name for name, parameter in network.named_parameters() if parameter.requires_grad]
+        self._trainable = [network.get_parameter(name) for name in trainable]
         self._freeze(self._kept[1 if recipe.unfreeze else 0])
-        optimiser = build_optimiser(recipe, network, fused=self.device.precision != "16-mixed")
         if recipe.channels_last:
             network.to(memory_format=torch.channels_last)
         if recipe.compiled:
             network.compile()
-        self.module, self.optimiser = self.fabric.setup(network, optimiser)
+        self.module = self.fabric.setup_module(network)
+        self._trainable = [network.get_parameter(name) for name in trainable]  # others where they have been divided
+        fused = self.device.precision != "16-mixed" and not self.processes.sharded
+        self.optimiser: Any = self.fabric.setup_optimizers(build_optimiser(recipe, network, fused))
         self.average: WeightAverage | None = None
         self.judged: nn.Module = self.module
         """What is evaluated: the network, or the average of its weights."""
         if recipe.average:
             self.average = WeightAverage(network, recipe.average)
+        if not self.processes.alone and not self.processes.sharded:  # each process judges images by itself
+            self.judged = ByItself(self.average.network if self.average else network, self.fabric)
+        elif self.average:
             self.judged = self.fabric.setup_module(self.average.network)
 
     def begin_epoch(self, epoch: int) -> None:
@@ -116,45 +131,56 @@ class Engine:
         """Takes a step.
 
         Args:
-            pixels: of the training images, uint8 (B, C, H, W).
+            pixels: of the training images, uint8 (B, C, H, W), as `supply` gives them.
             labels: (B,).
             number: of the step in the run, from 0.
 
         Returns:
-            its loss and how many images were told right, both still on the device.
+            its loss and how many images were told right, of the batch of all processes, both still on the device.
 
         Raises:
             TrainingError: the loss is no number; where that costs nothing to know, before the weights are spoilt.
         """
-        # Batch normalisation cannot use a single image.
-        return self._take(pixels, labels, number, parts=min(self.recipe.accumulate, max(len(labels) // 2, 1)))
+        processes = self.processes
+        size = len(labels) if processes.alone else self.train.size(number % self.steps_per_epoch)
+        # Batch normalisation cannot use a single image, and no process may be without one.
+        parts = min(self.recipe.accumulate, max(size // max(processes.count, 2), 1))
+        return self._take(pixels, labels, number, parts, processes.weight(size))
 
-    def _take(self, pixels: Tensor, labels: Tensor, number: int, parts: int) -> tuple[Tensor, Tensor]:
+    def _take(
+        self, pixels: Tensor, labels: Tensor, number: int, parts: int, weight: float = 1.0
+    ) -> tuple[Tensor, Tensor]:
+        """Takes a step in so many parts, of a batch in which this process's share counts so much."""
         import torch
 
         self._seed(number)
         images, targets = self._prepare(pixels, labels)
         self.optimiser.zero_grad()
-        count = len(labels)
+        count = len(targets.labels)
+        scale = weight * self.processes.count  # gradients are averaged over the processes
         if parts == 1:
             outputs = self.module(images)
             loss = self._loss(outputs, targets, number)
-            self.fabric.backward(loss)
+            self.fabric.backward(loss if self.processes.alone else loss * scale)
             loss, right = loss.detach(), classification.count_correct(outputs, targets.labels)
         else:
             loss = torch.zeros((), device=self.fabric.device)
             right = torch.zeros((), dtype=torch.int64, device=self.fabric.device)
             for part in torch.arange(count).tensor_split(parts):
                 piece = slice(int(part[0]), int(part[-1]) + 1)
-                outputs = self.module(images[piece])
-                own = targets.select(piece)
-                share = self._loss(outputs, own, number) * (len(part) / count)
-                self.fabric.backward(share)
+                with self._gradients_kept(until=piece.stop == count):
+                    outputs = self.module(images[piece])
+                    own = targets.select(piece)
+                    share = self._loss(outputs, own, number) * (len(part) / count)
+                    self.fabric.backward(share if self.processes.alone else share * scale)
                 loss += share.detach()
                 right += classification.count_correct(outputs, own.labels)
+        if not self.processes.alone:
+            told = self.processes.sum(torch.stack([loss.double() * weight, right.double() * (weight > 0)]))
+            loss, right = told[0].to(loss.dtype), told[1].to(right.dtype)
         # Reading a number off a GPU waits for it; there it is read when a report is due.
         if self.device.kind == "cpu" and not math.isfinite(float(loss)):
-            raise self.diverged(float(loss), number, images)
+            raise self.diverged(float(loss), number, images.tensor_split(parts))
         if self.recipe.clip_norm:
             self._norm = self.fabric.clip_gradients(
                 self.module, self.optimiser, max_norm=self.recipe.clip_norm, error_if_nonfinite=False
@@ -165,6 +191,12 @@ class Engine:
         if self.average is not None:
             self.average.update(number)
         return loss, right
+
+    def _gradients_kept(self, until: bool) -> AbstractContextManager[None]:
+        """Has gradients added up in each process, and not yet averaged over them, until the last part of a batch."""
+        if self.processes.alone:
+            return nullcontext()
+        return self.fabric.no_backward_sync(self.module, enabled=not until)
 
     def try_step(self, batch_size: int) -> None:
         """Takes a step with so many images at once, after which the network is of no more use for the run."""
@@ -180,7 +212,7 @@ class Engine:
         self._take(pixels[repeated], labels[repeated], 0, parts=1)
 
     def _prepare(self, pixels: Tensor, labels: Tensor) -> tuple[Tensor, Targets]:
-        """Returns the images of a batch, changed at random and normalised, and what they are of."""
+        """Returns this process's images of a batch, changed at random and normalised, and what they are of."""
         import torch
 
         recipe = self.recipe
@@ -188,6 +220,9 @@ class Engine:
         images = augment(pixels, recipe.augmentation, self.generator, size, self.material.colours, recipe.shift)
         images = erase(normalise(images, self.preprocessing), recipe.erasing, self.generator)
         images, targets = mix(images, labels, recipe.mixup, recipe.cutmix, self.generator)
+        if not self.train.shared_out:
+            share = self.processes.share(len(labels))
+            images, targets = images[share], targets.select(share)
         if recipe.channels_last:
             images = images.contiguous(memory_format=torch.channels_last)
         return images, targets
@@ -206,31 +241,41 @@ class Engine:
         return classification.loss(outputs, labels, smoothing)
 
     def _seed(self, number: int) -> None:
-        """Gives a step its own chance: dropout draws from the global generator, all else from the engine's."""
+        """Gives a step its own chance: dropout draws from the global generator, all else from the engine's.
+
+        Each process has a dropout of its own; what is drawn for a whole batch is the same in all of them.
+        """
         import torch
 
-        seed = _mix(self.recipe.seed, number, 2)
+        seed = _mix(self.recipe.seed, number, 2, self.processes.rank)
         torch.default_generator.manual_seed(seed)
         if self.device.kind == "cuda":
             torch.cuda.manual_seed(seed)
-        self.generator.manual_seed(_mix(self.recipe.seed, number, 3))
+        shared_out = self.processes.rank if self.train.shared_out else 0
+        self.generator.manual_seed(_mix(self.recipe.seed, number, 3, shared_out))
 
-    def diverged(self, loss: float, number: int, images: Tensor | None = None) -> TrainingError:
+    def diverged(self, loss: float, number: int, images: Sequence[Tensor] = ()) -> TrainingError:
         """Returns the exception for a loss that is no number, at step `number` from 0.
 
         Args:
             loss: what it is.
             number: of the step.
-            images: of the step, normalised: where the weights are still those of before it, the layer is looked for.
+            images: of the step, normalised, part by part: where the weights are still those of before it, the layer is
+                looked for.
         """
         where = ""
-        if images is not None:
+        if images:
             self._seed(number)
-            where = f", {find_origin(self.network, lambda: self.module(images))}"
+            where = f", {self._origin(images)}"
         return TrainingError(
             f"the loss of step {number + 1} (epoch {number // self.steps_per_epoch + 1}) is {loss}{where}: try a lower "
             "learning rate, clip_norm or 32-bit precision"
         )
+
+    def _origin(self, images: Sequence[Tensor]) -> str:
+        """Returns in which layer numbers that are none begin, in whichever process finds the earliest."""
+        found = find_origin(self.network, lambda: [self.module(part) for part in images])
+        return min(self.processes.gather(found))[1]
 
     def gradient_norm(self) -> float | None:
         """Returns the length of the last step's gradient, before it was clipped; None where it is no number."""
@@ -238,9 +283,9 @@ class Engine:
 
         if self._norm is None:
             gradients = [parameter.grad for parameter in self._trainable if parameter.grad is not None]
-            norm = float(torch.nn.utils.get_total_norm(gradients))
+            norm = float(assemble(torch.nn.utils.get_total_norm(gradients)))
         else:
-            norm = float(self._norm)
+            norm = float(assemble(self._norm))
         return norm if math.isfinite(norm) else None
 
     def set_rate(self, rate: float) -> None:
@@ -250,7 +295,7 @@ class Engine:
 
     def evaluate(self, images: Supply, report_every: float) -> Generator[Evaluating, None, Score]:
         """Returns how well the network, or the average of its weights, does on what `held_out` gave."""
-        return evaluate(self.judged, images, self.preprocessing, self.recipe.evaluation, report_every)
+        return evaluate(self.judged, images, self.preprocessing, self.recipe.evaluation, report_every, self.processes)
 
     def judge(self, pixels: Tensor) -> None:
         """Puts training images, uint8 (B, C, H, W), through the network as often as `evaluate` does."""
@@ -264,7 +309,11 @@ class Engine:
 
     def best_weights(self) -> dict[str, Any]:
         """Returns the weights that `evaluate` judges."""
-        return self.module.state_dict() if self.average is None else self.average.state_dict()
+        return assemble(self.module.state_dict() if self.average is None else self.average.state_dict())
+
+    def load_best(self, weights: dict[str, Any]) -> None:
+        """Has `evaluate` judge weights that `best_weights` gave; training cannot go on from them."""
+        load_network(self.network if self.average is None else self.average.network, weights)
 
     def state(self) -> dict[str, Any]:
         """Returns all that a checkpoint keeps of network and optimiser."""
@@ -274,12 +323,12 @@ class Engine:
             "optimiser": self.optimiser.state_dict(),
             "precision": self.fabric.strategy.precision.state_dict(),
         }
-        return state if self.average is None else state | {"average": self.average.state_dict()}
+        return assemble(state if self.average is None else state | {"average": self.average.state_dict()})
 
     def load_state(self, state: dict[str, Any]) -> None:
         """Takes over what `state` gave; raises whatever torch does where it does not fit."""
-        self.module.load_state_dict(state["model"])
-        self.optimiser.load_state_dict(state["optimiser"])
+        load_network(self.network, state["model"])
+        load_optimiser(self.optimiser.optimizer, state["optimiser"])
         if state["precision"]:  # of a gradient scaler, where the run began with one
             self.fabric.strategy.precision.load_state_dict(state["precision"])
         if self.average is not None:
@@ -289,6 +338,6 @@ class Engine:
             self.preprocessing = replace(self.preprocessing, mean=tuple(mean), std=tuple(std))
 
 
-def _mix(seed: int, number: int, stream: int) -> int:
-    """Returns a seed for the `number`-th draw of a stream."""
-    return (seed * 1_000_003 + number) * 16 + stream
+def _mix(seed: int, number: int, stream: int, rank: int = 0) -> int:
+    """Returns a seed for the `number`-th draw of a stream, in one of the processes."""
+    return (seed * 1_000_003 + number) * 16 + stream + (rank << 55)

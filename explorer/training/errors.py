@@ -1,4 +1,4 @@
-"""The exception for training that cannot go on."""
+"""The exceptions for training that cannot go on."""
 
 
 class TrainingError(RuntimeError):
@@ -11,3 +11,11 @@ class TrainingError(RuntimeError):
         super().__init__(text)
         self.accumulate = accumulate
         """Parts that the recipe's batch fits into the memory in; 0 where that is not what was wrong."""
+
+
+class StoppedError(TrainingError):
+    """Another of the processes that train together was told to end; the run is saved."""
+
+
+class UnwritableError(TrainingError):
+    """A file of the run cannot be written; with room for it, the run can be resumed."""

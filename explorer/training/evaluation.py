@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -14,9 +13,12 @@ from torch.nn import functional
 from explorer.data.preprocessing import Preprocessing, normalise
 from explorer.tasks import classification
 from explorer.training.events import Evaluating
+from explorer.training.processes import ALONE, Pace, Processes
 from explorer.training.recipe import Evaluation
 
 if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+
     from explorer.training.supply import Supply
 
 MARGIN = 8 / 7
@@ -39,6 +41,19 @@ class Score:
     """Share of the images whose class is among the five likeliest; None where there are but five classes."""
 
 
+class ByItself(nn.Module):
+    """A network that each of several processes uses without the others, at the precision of its training."""
+
+    def __init__(self, network: nn.Module, fabric: Fabric) -> None:
+        super().__init__()
+        self._network, self._fabric = network, fabric
+
+    def forward(self, images: Tensor) -> Any:
+        """Returns what the network does."""
+        with self._fabric.autocast():
+            return self._fabric.strategy.precision.convert_output(self._network(images))
+
+
 def enlarged(preprocessing: Preprocessing) -> Preprocessing:
     """Returns the preprocessing that gives the larger images from which crops of the network's input are taken."""
     channels, height, width = preprocessing.input
@@ -52,6 +67,7 @@ def evaluate(
     preprocessing: Preprocessing,
     evaluation: Evaluation,
     report_every: float,
+    processes: Processes = ALONE,
 ) -> Generator[Evaluating, None, Score]:
     """Returns how well the network does; probabilities of an image's views are averaged.
 
@@ -61,29 +77,43 @@ def evaluate(
         preprocessing: what the network expects.
         evaluation: which views.
         report_every: seconds between events.
+        processes: those that have a share of each batch.
     """
     module.eval()
-    loss_sum, correct, among, count, classes = 0.0, 0, 0, 0, 0
+    loss_sum, correct, among, count, classes, done = 0.0, 0, 0, 0, 0, 0
     sums: list[tuple[Tensor, ...]] = []
-    since = time.perf_counter()
-    for pixels, labels in images.batches():
+    pace = Pace(processes, report_every)
+    for place, (pixels, labels) in enumerate(images.batches()):
         with torch.no_grad():
-            logits = _judge(module, pixels, preprocessing, evaluation)
+            logits = judge(module, pixels, preprocessing, evaluation)
             loss = functional.cross_entropy(logits, labels).double() * len(labels)
             classes = logits.shape[1]
             named = (logits.topk(min(TOP, classes)).indices == labels[:, None]).sum()
+        if processes.weight(images.size(place)):
             sums.append((loss, classification.count_correct(logits, labels), named))
-        count += len(labels)
-        if time.perf_counter() - since >= report_every:
-            yield Evaluating(count, images.count)
-            since = time.perf_counter()
+            count += len(labels)
+        done += len(labels) if processes.alone else images.size(place)
+        if pace.due():
+            elapsed = pace.elapsed()
+            yield from processes.in_step(Evaluating(done, images.count))
+            pace.begin(elapsed)
     for loss, right, named in sums:  # read off the device when all is done
         loss_sum, correct, among = loss_sum + float(loss), correct + int(right), among + int(named)
+    if not processes.alone:
+        own = torch.tensor((loss_sum, correct, among, count), dtype=torch.float64, device=labels.device)
+        loss_sum, correct, among, count = processes.sum(own).tolist()
     return Score(loss_sum / count, correct / count, among / count if classes > TOP else None)
 
 
-def _judge(module: nn.Module, images: Tensor, preprocessing: Preprocessing, evaluation: Evaluation) -> Tensor:
-    """Returns logits (B, classes), of which the softmax is the mean of the views' probabilities."""
+def judge(module: nn.Module, images: Tensor, preprocessing: Preprocessing, evaluation: Evaluation) -> Tensor:
+    """Returns logits (B, classes), of which the softmax is the mean of the views' probabilities.
+
+    Args:
+        module: the network.
+        images: uint8 (B, C, H, W), of the network's input, or `enlarged` for ten crops.
+        preprocessing: what the network expects.
+        evaluation: which views.
+    """
     pixels = normalise(images, preprocessing)
     if evaluation == "plain":
         return classification.split_outputs(module(pixels))[0]

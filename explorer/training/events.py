@@ -30,6 +30,12 @@ class Started:
     epochs: int
     step: int
     """Steps that are already done: more than 0 when a run is resumed."""
+    left_out: int = 0
+    """Files of the dataset that cannot be read."""
+    left_out_first: str = ""
+    """The first of them and what is wrong with it."""
+    processes: int = 1
+    """Those that train together, each on a device of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +70,82 @@ class RateChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class LayerRatios:
+    """How far one step has moved each layer: ‖w_{t+1} − w_t‖ / ‖w_t‖ over all parameters of the layer together.
+
+    Of the order of 1e-3 in healthy training, says Karpathy ("CS231n: Convolutional Neural Networks for Visual
+    Recognition", notes on learning, "Ratio of weights:updates").
+    """
+
+    step: int
+    """The step that did it: steps that were done when it had been taken."""
+    ratios: tuple[tuple[str, float | None], ...]
+    """Dotted name of each layer with parameters of its own, in the order of the network, and its ratio, to four
+    digits: 0 where it is frozen or the step was skipped, None where the weights were all 0 or there is no number."""
+
+
+@dataclass(frozen=True, slots=True)
+class Histogram:
+    """How many of some numbers lie in each of equally wide bins; those that are not finite are in none."""
+
+    low: float
+    high: float
+    """Ends of the first and the last bin."""
+    counts: tuple[int, ...]
+    mean: float
+    std: float
+    """Mean and standard deviation of the finite numbers."""
+    zeros: int
+    """Numbers that are exactly 0."""
+    non_finite: int
+    """Numbers that are NaN or infinite."""
+
+    @property
+    def total(self) -> int:
+        """All numbers, finite or not."""
+        return sum(self.counts) + self.non_finite
+
+
+@dataclass(frozen=True, slots=True)
+class LayerRow:
+    """One layer in one step; None stands for what it does not have."""
+
+    name: str
+    """Dotted; a layer that is called again in the same step has a row for each call, numbered from `(2)`."""
+    kind: str
+    """Its class."""
+    weight_norm: float | None = None
+    """Length of all its parameters before the step."""
+    gradient_norm: float | None = None
+    """Length of their gradient as the optimiser got it, clipped where the recipe clips."""
+    ratio: float | None = None
+    """As in `LayerRatios`."""
+    weights: Histogram | None = None
+    """Of the parameters before the step."""
+    gradients: Histogram | None = None
+    activations: Histogram | None = None
+    """Of the output; where a batch is taken in parts, for its first part."""
+    units: int = 0
+    """Channels or neurons of the output."""
+    dead: int = 0
+    """Units whose output is 0 everywhere, for each image."""
+
+
+@dataclass(frozen=True, slots=True)
+class LayerStatistics:
+    """What happened inside the network in the step for which it was asked."""
+
+    step: int
+    layers: tuple[LayerRow, ...]
+    """In the order of the network: those with parameters of their own, and those that hold no others."""
+
+
+@dataclass(frozen=True, slots=True)
+class LayerRequest:
+    """Sent to a run in progress in answer to Steps: it wants the LayerStatistics of the step that follows."""
+
+
+@dataclass(frozen=True, slots=True)
 class Evaluating:
     """The held-out images are being looked at."""
 
@@ -90,6 +172,8 @@ class Epoch:
     """Training time of this epoch."""
     validation_top5: float | None = None
     """Share of the held-out images whose class is among the five likeliest; None where there are hardly more."""
+    left_out: int = 0
+    """Training files that could not be decoded when it was their turn, since the run was begun or resumed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +191,9 @@ class Finished:
     """Training time of the whole run."""
 
 
-Event = Progress | Started | Steps | RateChanged | Evaluating | Epoch | Finished
+Event = Progress | Started | Steps | RateChanged | LayerRatios | LayerStatistics | Evaluating | Epoch | Finished
+Command = float | LayerRequest
+"""What may be sent to a run in progress in answer to Steps; a number is the learning rate of the next step."""
 
 
 def to_document(event: Event) -> dict[str, Any]:
@@ -130,11 +216,15 @@ def from_document(document: dict[str, Any]) -> Event | None:
         return None
     if kind is Steps:
         values["losses"] = tuple(values["losses"])
+    if kind is LayerRatios:
+        values["ratios"] = tuple(map(tuple, values["ratios"]))
     event: Event = kind(**values)
     return event
 
 
-_KINDS: dict[str, type[Any]] = {kind.__name__.lower(): kind for kind in (Started, Steps, RateChanged, Epoch, Finished)}
+_KINDS: dict[str, type[Any]] = {
+    kind.__name__.lower(): kind for kind in (Started, Steps, RateChanged, LayerRatios, Epoch, Finished)
+}
 
 
 def _is_of(kind: str, value: object) -> bool:
@@ -143,6 +233,14 @@ def _is_of(kind: str, value: object) -> bool:
         return isinstance(value, str)
     if kind == "tuple[float, ...]":
         return isinstance(value, list) and bool(value) and all(_is_of("float", item) for item in value)
+    if kind == "tuple[tuple[str, float | None], ...]":
+        return isinstance(value, list) and all(
+            isinstance(pair, list)
+            and len(pair) == 2
+            and isinstance(pair[0], str)
+            and (pair[1] is None or (isinstance(pair[1], int | float) and abs(pair[1]) < 1e300))
+            for pair in value
+        )
     if value is None:
         return kind.endswith("None")
     return isinstance(value, int | float) and abs(value) < 1e300  # which NaN is not

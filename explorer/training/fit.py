@@ -9,20 +9,36 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Generator
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from textwrap import shorten
 from typing import TYPE_CHECKING, Any
 
 from explorer.architectures.registry import entry
+from explorer.data.download import Progress
 from explorer.errors import InputError
 from explorer.tasks.weights_file import ModelSpec
+from explorer.training.allocator import memory_kept
 from explorer.training.device import threads
 from explorer.training.engine import Engine
-from explorer.training.errors import TrainingError
+from explorer.training.errors import StoppedError, TrainingError
 from explorer.training.evaluation import Score
-from explorer.training.events import Epoch, Event, Finished, RateChanged, Started, Steps, from_document
+from explorer.training.events import (
+    Command,
+    Epoch,
+    Event,
+    Finished,
+    LayerRatios,
+    LayerRequest,
+    LayerStatistics,
+    RateChanged,
+    Started,
+    Steps,
+)
+from explorer.training.layer_statistics import LayerWatch
 from explorer.training.memory import full_memory, is_out_of_memory
+from explorer.training.processes import ALONE, Pace, Processes, is_lost
 from explorer.training.recipe import Recipe
 from explorer.training.run_folder import RunFolder
 from explorer.training.supply import Material, load_material
@@ -39,21 +55,29 @@ SAVING_SHARE = 0.02
 
 
 def fit(
-    recipe: Recipe, folder: RunFolder, device: str = "auto", resume: bool = False
-) -> Generator[Event, float | None, Finished]:
+    recipe: Recipe,
+    folder: RunFolder,
+    device: str = "auto",
+    resume: bool = False,
+    processes: Processes = ALONE,
+) -> Generator[Event, Command | None, Finished]:
     """Trains by a recipe and yields what happens, at least every twentieth of a second or every step.
 
     Closing the generator saves the state of the run, in the middle of an epoch too. A number that is sent in answer to
-    Steps is the learning rate of the next step, and the schedule goes on from there in proportion.
+    Steps is the learning rate of the next step, and the schedule goes on from there in proportion; a LayerRequest has
+    the next step looked at in full.
 
     Args:
         recipe: what to train and how.
         folder: where metrics, checkpoint and best weights go.
         device: "cpu", "cuda" or "auto".
         resume: go on from the folder's checkpoint, or from the beginning where the run ended before its first one.
+        processes: those that train together, of which each calls this; the others than the first with an OthersFolder.
+            All yield the same events from Started on, and where the generator is closed in one of them, all end.
 
     Yields:
-        Progress while the dataset is fetched, then Started, then Steps, Evaluating and Epoch, and Finished at last.
+        Progress while the dataset is fetched, then Started, then Steps, LayerRatios now and then, LayerStatistics where
+        they are asked for, Evaluating and Epoch, and Finished at last.
 
     Returns:
         the Finished event.
@@ -64,10 +88,11 @@ def fit(
     """
     run: _Run | None = None
     try:
-        with folder.lock(), threads(recipe.threads):
-            checkpoint = folder.load_checkpoint() if resume else None
-            material = yield from load_material(recipe)
-            run = _Run(recipe, folder, material, device, checkpoint)
+        with ExitStack() as stack, threads(recipe.threads), memory_kept():
+            processes.of_first(lambda: stack.enter_context(folder.lock()))
+            checkpoint = processes.of_first(folder.load_checkpoint) if resume else None
+            material = yield from _load(recipe, processes)
+            run = _Run(recipe, folder, material, device, checkpoint, processes)
             try:
                 return (yield from run.events())
             finally:
@@ -77,16 +102,44 @@ def fit(
     except Exception as error:  # a user's network may raise anything
         failure = error
     with threads(recipe.threads):
-        raise _failure(failure, recipe, run) from failure
+        raise _failure(failure, recipe, run, processes) from failure
 
 
-def _failure(error: Exception, recipe: Recipe, run: _Run | None) -> TrainingError:
+def _load(recipe: Recipe, processes: Processes) -> Generator[Progress, None, Material]:
+    """Loads the recipe's images; the first process of each machine fetches what is missing, while the others wait."""
+    material: Material | None = None
+    failure: InputError | None = None
+    for turn in (True, False):
+        if turn == (processes.local_rank == 0):
+            try:
+                material = yield from load_material(recipe)
+            except InputError as error:
+                failure = error
+        processes.fail_together(failure)
+    assert material is not None
+    return material
+
+
+def _failure(error: Exception, recipe: Recipe, run: _Run | None, processes: Processes) -> TrainingError:
     text = " ".join(str(error).split())
+    if not processes.alone and is_lost(error):
+        if run is None:
+            return TrainingError("another process of the job ended before the training began")
+        return TrainingError(
+            f"another process of the job ended at step {run.step + 1}: the run is saved up to step {run.saved_step}, "
+            f"go on with --resume --run-dir {run.folder.path}"
+        )
     if is_out_of_memory(error):
-        return full_memory(error, recipe, run.engine if run else None)
+        # Trying what fits would take the other processes as well.
+        return full_memory(error, recipe, run.engine if run and processes.alone else None)
     if recipe.compiled and type(error).__module__.startswith(("torch._dynamo", "torch._inductor")):
         told = shorten(text, 200)
         return TrainingError(f"torch.compile cannot compile {recipe.architecture} here ({told}): set compiled=false")
+    if "DataLoader worker" in text:  # torch tells of its end wherever the run happens to be
+        return TrainingError(
+            "a process that decodes images ended unexpectedly, perhaps for want of memory: go on with --resume, or "
+            "choose smaller batches"
+        )
     if recipe.channels_last and "view size is not compatible" in text:
         return TrainingError(f"{recipe.architecture} cannot take its channels last: set channels_last=false")
     return TrainingError(f"{recipe.architecture} fails in training: {type(error).__name__}: {text}")
@@ -115,16 +168,23 @@ class _Run:
     """One run in progress."""
 
     def __init__(
-        self, recipe: Recipe, folder: RunFolder, material: Material, device: str, checkpoint: dict[str, Any] | None
+        self,
+        recipe: Recipe,
+        folder: RunFolder,
+        material: Material,
+        device: str,
+        checkpoint: dict[str, Any] | None,
+        processes: Processes,
     ) -> None:
-        self.recipe, self.folder, self.material = recipe, folder, material
-        self.engine = Engine(recipe, material, device, fresh=checkpoint is None)
+        self.recipe, self.folder, self.material, self.processes = recipe, folder, material, processes
+        self.engine = Engine(recipe, material, device, fresh=checkpoint is None, processes=processes)
         self.steps_per_epoch = self.engine.steps_per_epoch
         self.progress = _Progress()
         if checkpoint is not None:
             self._restore(checkpoint)
-        self.rate_changes = _rate_changes(folder)
-        self.saved_at = (-1, -1)
+        self.rate_changes = processes.of_first(lambda: _rate_changes(folder))
+        self.layers = LayerWatch(self.engine.network, self.engine.optimiser.optimizer)
+        self.saved_at, self.saved_step = (-1, -1), self.step
         self.unsaved_seconds = self.save_seconds = 0.0
 
     def _restore(self, checkpoint: dict[str, Any]) -> None:
@@ -158,7 +218,7 @@ class _Run:
         waited = progress.epoch - progress.best_epoch
         return progress.epoch >= self.recipe.epochs or (patience > 0 and progress.epoch > 0 and waited >= patience)
 
-    def events(self) -> Generator[Event, float | None, Finished]:
+    def events(self) -> Generator[Event, Command | None, Finished]:
         recipe, material, engine = self.recipe, self.material, self.engine
         self.folder.rewind(self.progress.epoch, self.step)
         started = Started(
@@ -175,10 +235,13 @@ class _Run:
             steps_per_epoch=self.steps_per_epoch,
             epochs=recipe.epochs,
             step=self.step,
+            processes=self.processes.count,
+            left_out=len(material.broken),
+            left_out_first=next((f"{file.path}: {file.reason}" for file in material.broken), ""),
         )
         self.folder.append(started)
         try:
-            yield started
+            yield from self.processes.in_step(started)
             validation = engine.held_out(material.validation)
             try:
                 while not self.over:
@@ -186,18 +249,18 @@ class _Run:
                     epoch = self._end_epoch((yield from engine.evaluate(validation, REPORT_EVERY)))
                     self.folder.append(epoch)
                     self._save()
-                    yield epoch
+                    yield from self.processes.in_step(epoch)
             finally:
                 validation.close()
-        except GeneratorExit:
+        except (GeneratorExit, StoppedError):
             self._save()
             raise
         finished = yield from self._finish()
         self.folder.append(finished)
-        yield finished
+        yield from self.processes.in_step(finished)
         return finished
 
-    def _train_epoch(self) -> Generator[Event, float | None, None]:
+    def _train_epoch(self) -> Generator[Event, Command | None, None]:
         import torch
 
         progress, engine = self.progress, self.engine
@@ -206,27 +269,44 @@ class _Run:
         losses: list[Tensor] = []
         correct = torch.zeros((), dtype=torch.int64, device=engine.fabric.device)
         sizes: list[int] = []
-        since = time.perf_counter()
+        pace = Pace(self.processes, REPORT_EVERY)
         for pixels, labels in engine.train.batches(progress.epoch, progress.position):
             rate = self._set_rate(self.step)
-            loss, right = engine.step(pixels, labels, self.step)
+            with self._watched():
+                loss, right = engine.step(pixels, labels, self.step)
             losses.append(loss)
             correct += right
-            sizes.append(len(labels))
+            sizes.append(len(labels) if self.processes.alone else engine.train.size(progress.position))
             progress.position += 1
-            if time.perf_counter() - since >= REPORT_EVERY or progress.position == self.steps_per_epoch:
+            if pace.due() or progress.position == self.steps_per_epoch:
                 values = tuple(torch.stack(losses).tolist())
-                elapsed = time.perf_counter() - since
+                elapsed = pace.elapsed()
                 self._note(values, sizes, int(correct), elapsed)
                 report = self._report(values, rate, sum(sizes) / elapsed, total)
                 self._save_in_time()
-                wanted = yield report
-                if wanted is not None and self.step < total:
-                    yield self._change_rate(wanted)
+                command = yield from self.processes.in_step(report)
+                if isinstance(command, LayerRequest):
+                    self.layers.ask()
+                elif command is not None and self.step < total:
+                    yield self._change_rate(command)
+                for told in self._layers_seen():
+                    if self.layers.is_kept(told):
+                        self.folder.append(told)
+                    yield from self.processes.in_step(told)
                 losses.clear()
                 sizes.clear()
                 correct.zero_()
-                since = time.perf_counter()
+                pace.begin(elapsed)
+
+    def _layers_seen(self) -> list[LayerRatios | LayerStatistics]:
+        """Returns what has been found of the layers since the last report, in all processes."""
+        seen = list(self.layers.take())
+        return self.processes.of_first(lambda: seen) if self.processes.total(len(seen)) else []
+
+    def _watched(self) -> AbstractContextManager[None]:
+        """Returns the context of a step in which its layers may be measured: by one process, if it has them whole."""
+        watches = self.processes.first and not self.processes.sharded
+        return self.layers.step(self.step) if watches else nullcontext()
 
     def _set_rate(self, step: int) -> float:
         from explorer.training.schedule import rate_at
@@ -296,6 +376,7 @@ class _Run:
             images_per_second=progress.seen / progress.epoch_seconds,
             seconds=progress.epoch_seconds,
             validation_top5=score.top5,
+            left_out=len(self.engine.train.broken),
         )
         if best:
             progress.best_epoch, progress.best_accuracy = progress.epoch + 1, score.accuracy
@@ -315,7 +396,8 @@ class _Run:
 
     def _save_in_time(self) -> None:
         """Writes a checkpoint in the middle of an epoch, now and then: a run that is killed loses little."""
-        if self.unsaved_seconds >= max(SAVE_EVERY, self.save_seconds / SAVING_SHARE):
+        due = self.unsaved_seconds >= max(SAVE_EVERY, self.save_seconds / SAVING_SHARE)
+        if self.processes.total(due and self.processes.first):
             self._save()
 
     def _save(self) -> None:
@@ -327,7 +409,7 @@ class _Run:
         self.folder.save_checkpoint(
             {"version": 1, "recipe": _kept(self.recipe), "progress": asdict(self.progress)} | self.engine.state()
         )
-        self.saved_at = place
+        self.saved_at, self.saved_step = place, self.step
         self.unsaved_seconds, self.save_seconds = 0.0, time.perf_counter() - since
 
     def _finish(self) -> Generator[Event, None, Finished]:
@@ -336,8 +418,8 @@ class _Run:
 
         accuracy = None
         if self.material.test is not None:
-            _, weights = load_weights(self.folder.path / "best.safetensors")
-            self.engine.judged.load_state_dict(weights)
+            best = self.folder.path / "best.safetensors"
+            self.engine.load_best(self.processes.of_first(lambda: load_weights(best)[1]))
             test = self.engine.held_out(self.material.test)
             try:
                 accuracy = (yield from self.engine.evaluate(test, REPORT_EVERY)).accuracy
@@ -362,7 +444,7 @@ def _kept(recipe: Recipe) -> dict[str, Any]:
 def _rate_changes(folder: RunFolder) -> list[RateChanged]:
     """Returns what was changed by hand, in the order of the steps; a change makes later ones of before void."""
     changes: list[RateChanged] = []
-    for event in map(from_document, folder.metrics()):
+    for event in folder.read_metrics().events:
         if isinstance(event, RateChanged):
             changes = [change for change in changes if change.step < event.step] + [event]
     return changes

@@ -9,18 +9,22 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
+import os
+import secrets
+import shutil
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from explorer.training.events import Event, Steps, from_document
-from explorer.whole_file import write_whole
+from explorer.whole_file import append_whole, write_whole
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+METRICS = "metrics.jsonl"
 ENDING = ".index"
 """Of the index, in place of the metrics' own."""
 FIELDS = (
@@ -41,7 +45,20 @@ WORTH_KEEPING = 1 << 18
 
 _STEPS_KEYS = {"event", *(field.name for field in fields(Steps))}
 
+_REMEMBERED = 256
+"""Bytes before a place in the lines by which it is known again."""
+
 Record = tuple[int, int, float, float, float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Up to where the lines have been read."""
+
+    end: int
+    """In bytes, after a whole line."""
+    before: bytes
+    """The last bytes up to there: the lines may have been cut short, and have grown again since."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,6 +69,7 @@ class Metrics:
     """Records of `FIELDS`, one a step, in the order of the lines: a damaged run may repeat steps."""
     events: tuple[Event, ...]
     """All but the steps."""
+    place: Place
 
 
 def records(event: Event, end: int) -> list[Record]:
@@ -73,15 +91,17 @@ def note(path: Path, event: Event, begin: int, end: int) -> None:
 
     An index that ends elsewhere is left as it is, and what cannot be written is left to the next reader.
     """
-    with suppress(OSError), path.with_suffix(ENDING).open("a+b") as file:
-        if file.tell() == 0:
+    # One and the same file is looked at and added to: a reader may put another in its place meanwhile.
+    with suppress(OSError), path.with_suffix(ENDING).open("a+b", buffering=0) as file:
+        size = file.seek(0, os.SEEK_END)
+        if size == 0:
             rows = [_HEADER, *records(event, end)] if begin == 0 else []
         else:
-            file.seek(-min(SIZE, file.tell()), 2)
-            ends_there = int.from_bytes(file.read(SIZE)[:8], "little", signed=True) == begin and not file.tell() % SIZE
+            file.seek(-min(SIZE, size), os.SEEK_END)
+            ends_there = int.from_bytes(file.read(8), "little", signed=True) == begin and not size % SIZE
             rows = records(event, end) if ends_there else []
         if rows:
-            file.write(table_of(rows).tobytes())
+            append_whole(file, table_of(rows).tobytes())
 
 
 def table_of(rows: list[Record]) -> NDArray[Any]:
@@ -103,7 +123,15 @@ def write_index(path: Path, steps: NDArray[Any]) -> None:
     if not len(steps):
         return
     with suppress(OSError):
-        write_whole(path.with_suffix(ENDING), path.with_suffix(f"{ENDING}.part"), write)
+        write_whole(path.with_suffix(ENDING), partial(path.with_suffix(ENDING)), write)
+
+
+def partial(path: Path) -> Path:
+    """Returns where a file is written before it takes its place; processes that write the same one do not meet there.
+
+    What a process that was killed leaves there is removed by the next that trains.
+    """
+    return path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")
 
 
 def drop_index(path: Path) -> None:
@@ -118,24 +146,103 @@ def read_metrics(path: Path) -> Metrics:
     Raises:
         OSError: the metrics are there and cannot be read.
     """
-    import numpy as np
-
     try:
         file = path.open("rb")
     except FileNotFoundError:
-        return Metrics(table_of([]), ())
+        return Metrics(table_of([]), (), Place(0, b""))
     with file:
-        known = _known(path, file)
-        begin = int(known["end"][-1]) if len(known) else 0
-        rest = _scan(file, begin)
-        read = file.tell() - begin
-    table = np.concatenate((known, rest)) if len(known) else rest
+        table, known = _records_of(path, file)
+        read = file.tell() - known
+        place = _place(file, int(table["end"][-1]) if len(table) else 0)
     if read >= WORTH_KEEPING:
         write_index(path, table)
-    return Metrics(table[table["step"] > 0], tuple(_others(path, table)))
+    return Metrics(table[table["step"] > 0], tuple(event for _, event in _others(path, table)), place)
 
 
-def _known(path: Path, file: Any) -> NDArray[Any]:
+def _records_of(path: Path, file: BinaryIO) -> tuple[NDArray[Any], int]:
+    """Returns the records of all lines, and up to which byte the index had them; the file is read up to its end."""
+    import numpy as np
+
+    known = _known(path, file)
+    begin = int(known["end"][-1]) if len(known) else 0
+    rest = _scan(file, begin)
+    return np.concatenate((known, rest)) if len(known) else rest, begin
+
+
+def _place(file: BinaryIO, end: int) -> Place:
+    begin = max(end - _REMEMBERED, 0)
+    file.seek(begin)
+    return Place(end, file.read(end - begin))
+
+
+def read_on(path: Path, place: Place) -> tuple[list[Event], Place] | None:
+    """Reads the lines that have been added since; half a line at the end is left for the next time.
+
+    Returns:
+        their events and the new place; None where the lines before are others now, or so many have been added that
+        reading all by the index is quicker.
+
+    Raises:
+        OSError: the metrics are not there or cannot be read.
+    """
+    with path.open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        if not 0 <= size - place.end <= WORTH_KEEPING or _place(file, place.end) != place:
+            return None
+        file.seek(place.end)
+        content = file.read(size - place.end)
+        whole = content.rfind(b"\n") + 1
+        events = [event for event in map(_event, content[:whole].splitlines()) if event is not None]
+        return events, _place(file, place.end + whole)
+
+
+def cut(path: Path, step: int, is_kept: Callable[[Event], bool]) -> None:
+    """Drops the lines of later steps, and of other events those that are not to be kept; the index follows.
+
+    What ends the program meanwhile leaves the lines as they were, or as they are to be.
+
+    Raises:
+        OSError: the metrics cannot be written.
+    """
+    import numpy as np
+
+    with path.open("ab"):  # a run that begins has none yet
+        pass
+    with path.open("rb") as file:
+        table, known = _records_of(path, file)
+    last = np.flatnonzero(np.diff(table["end"], append=-1))  # of each line, its last record
+    ends = table["end"][last]
+    begins = np.concatenate(([0], ends[:-1])).astype(np.int64)
+    kept = (table["step"][last] > 0) & (table["step"][last] <= step)
+    for place, event in _others(path, table):
+        kept[np.searchsorted(last, place)] = is_kept(event)
+    first = int(np.argmin(kept)) if not kept.all() else len(kept)  # of those that are dropped
+    later = first + np.flatnonzero(kept[first:])
+    end = int(ends[first - 1]) if first else 0
+    if not len(later):
+        rows = table[table["end"] <= end]
+        if len(rows) and known >= end:
+            with suppress(OSError):  # a reader may be writing it anew
+                os.truncate(path.with_suffix(ENDING), SIZE * (1 + len(rows)))
+        else:
+            write_index(path, rows)
+        os.truncate(path, end)
+        return
+    drop_index(path)
+    with path.open("rb") as file:
+        lines = [_line(file, int(begins[line]), int(ends[line])) for line in later]
+
+    def write(target: Path) -> None:
+        with path.open("rb") as source, target.open("wb") as copy:
+            shutil.copyfileobj(source, copy, 1 << 20)
+            copy.truncate(end)
+            copy.seek(end)
+            copy.writelines(lines)
+
+    write_whole(path, partial(path), write)
+
+
+def _known(path: Path, file: BinaryIO) -> NDArray[Any]:
     """Returns the records of the index that agree with the lines: all of them, or none."""
     import numpy as np
 
@@ -153,14 +260,12 @@ def _known(path: Path, file: Any) -> NDArray[Any]:
     # The last line that is known must be the one that the last record was made from.
     other_ends = ends[ends < ends[-1]]
     begin = int(other_ends[-1]) if len(other_ends) else 0
-    file.seek(begin)
-    line = file.read(int(ends[-1]) - begin).splitlines()[-1:]
-    event = _event(line[0]) if line else None
+    event = _event(_line(file, begin, int(ends[-1])))
     expected = table_of(records(event, int(ends[-1]))[-1:] if event is not None else [])
     return table if expected.tobytes() == table[-1:].tobytes() else table_of([])
 
 
-def _scan(file: Any, begin: int) -> NDArray[Any]:
+def _scan(file: BinaryIO, begin: int) -> NDArray[Any]:
     """Goes through the lines from a byte on."""
     import numpy as np
 
@@ -178,6 +283,12 @@ def _scan(file: Any, begin: int) -> NDArray[Any]:
     for (name, _), column in zip(FIELDS, columns, strict=True):
         table[name] = column
     return table
+
+
+def _line(file: BinaryIO, begin: int, end: int) -> bytes:
+    """Returns the line that ends at byte `end`; before it, from `begin` on, there may be damaged ones."""
+    file.seek(begin)
+    return file.read(end - begin).rstrip(b"\n").rpartition(b"\n")[2] + b"\n"
 
 
 def _event(line: bytes) -> Event | None:
@@ -204,16 +315,14 @@ def _plain_steps(document: dict[str, Any]) -> Steps | None:
     return Steps(epoch, step, tuple(losses), *numbers, norm)
 
 
-def _others(path: Path, table: NDArray[Any]) -> Iterator[Event]:
-    """Reads the events that are not of steps from the places where the records say that they are."""
+def _others(path: Path, table: NDArray[Any]) -> Iterator[tuple[int, Event]]:
+    """Reads the events that are not of steps; yields (index of its record, event)."""
     import numpy as np
 
     places = np.flatnonzero(table["step"] <= 0)
     with path.open("rb") as file:
         for place in places.tolist():
             begin, end = (int(table["end"][place - 1]) if place else 0), int(table["end"][place])
-            file.seek(begin)
-            lines = file.read(end - begin).splitlines()
-            event = _event(lines[-1]) if lines else None
+            event = _event(_line(file, begin, end))
             if event is not None and not isinstance(event, Steps):
-                yield event
+                yield place, event

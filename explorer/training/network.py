@@ -37,7 +37,24 @@ def build_network(recipe: Recipe, classes: int) -> tuple[nn.Module, dict[str, Sc
     torch.manual_seed(recipe.seed)
     module = build(network, recipe.input, "cpu", **chosen)
     _check_outputs(module, recipe.input or network.input, classes, network.name)
+    if recipe.first_weights == "glorot":
+        _draw_glorot(module)
     return module, chosen
+
+
+def _draw_glorot(network: nn.Module) -> None:
+    """Draws the weights of convolutions and linear layers as Keras does where a script does not say otherwise.
+
+    See Glorot and Bengio, "Understanding the difficulty of training deep feedforward neural networks", 2010, equation
+    16, and `kernel_initializer` and `bias_initializer` at https://keras.io/api/layers/core_layers/dense/.
+    """
+    from torch.nn import Conv1d, Conv2d, Conv3d, Linear, init
+
+    for layer in network.modules():
+        if isinstance(layer, Conv1d | Conv2d | Conv3d | Linear):
+            init.xavier_uniform_(layer.weight)
+            if layer.bias is not None:
+                init.zeros_(layer.bias)
 
 
 def _check_outputs(module: nn.Module, input: tuple[int, int, int], classes: int, name: str) -> None:

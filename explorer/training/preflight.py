@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from explorer.data.download import Progress
+from explorer.training.allocator import memory_kept
 from explorer.training.device import threads
 from explorer.training.errors import TrainingError
 from explorer.training.memory import fits, full_memory, is_out_of_memory
@@ -66,7 +67,7 @@ def preflight(recipe: Recipe, device: str = "auto") -> Generator[Progress, None,
     from explorer.training.engine import Engine
     from explorer.training.supply import load_material
 
-    with threads(recipe.threads):
+    with threads(recipe.threads), memory_kept():
         material = yield from load_material(recipe)
         yield Progress("Trying a step", 0, 0)
         engine = Engine(recipe, material, device)

@@ -19,6 +19,7 @@ Augmentation = Literal["none", "crop", "flip and crop", "alexnet", "trivial"]
 Evaluation = Literal["plain", "mirror", "ten-crop"]
 Precision = Literal["auto", "32", "bf16", "fp16"]
 Auxiliary = Literal["summed", "in turn"]
+FirstWeights = Literal["own", "glorot"]
 
 RANGES: Mapping[str, tuple[float, float]] = {
     "validation": (0.01, 0.9),
@@ -124,6 +125,9 @@ class Recipe:
     weights: str = ""
     """What the run begins with: empty for fresh random weights, `pretrained` for the network's published ones, else a
     run's folder, its `last.ckpt`, or a safetensors file. A classifier for other classes begins afresh."""
+    first_weights: FirstWeights = "own"
+    """What fresh random weights are drawn from: `own` is what the network's code has; `glorot` is uniform, as wide as
+    Glorot and Bengio (2010) have it, with biases of 0, as in Keras."""
     freeze: str = ""
     """The layers up to this one, by its dotted name, keep their weights."""
     unfreeze: int = 0
@@ -149,7 +153,7 @@ class Recipe:
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
                 raise InputError(f"{name} must be a number from {low:g} to {high:g}, not {value!r}")
-        for name in ("optimiser", "schedule", "augmentation", "evaluation", "auxiliary", "precision"):
+        for name in ("optimiser", "schedule", "augmentation", "evaluation", "auxiliary", "first_weights", "precision"):
             choices = get_args(get_type_hints(Recipe)[name])
             if getattr(self, name) not in choices:
                 raise InputError(f"{name} must be one of {', '.join(choices)}, not {getattr(self, name)!r}")

@@ -5,33 +5,35 @@ from __future__ import annotations
 import json
 import os
 import re
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
-from itertools import accumulate
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from explorer.errors import InputError
 from explorer.tasks.weights_file import ModelSpec, save_weights
-from explorer.training.errors import TrainingError
-from explorer.training.events import Epoch, Event, Finished, RateChanged, Started, Steps, from_document, to_document
-from explorer.training.metrics_index import (
-    Metrics,
-    drop_index,
-    note,
-    read_metrics,
-    records,
-    table_of,
-    write_index,
+from explorer.training.errors import TrainingError, UnwritableError
+from explorer.training.events import (
+    Epoch,
+    Event,
+    Finished,
+    LayerRatios,
+    LayerStatistics,
+    RateChanged,
+    Started,
+    Steps,
+    to_document,
 )
+from explorer.training.metrics_index import METRICS, Metrics, cut, note, partial, read_metrics
 from explorer.training.recipe import Recipe, load_recipe
-from explorer.training.tensorboard import append_scalars, mark_restart
-from explorer.whole_file import write_whole
+from explorer.training.run_lock import LOCK, Trained, release, take, trained
+from explorer.training.tensorboard import append_histograms, append_scalars, mark_restart
+from explorer.whole_file import append_whole, write_whole
 
-RECIPE, METRICS, LAST, BEST = "recipe.toml", "metrics.jsonl", "last.ckpt", "best.safetensors"
+RECIPE, LAST, BEST = "recipe.toml", "last.ckpt", "best.safetensors"
 TITLE = "title.txt"
 LONGEST_TITLE = 200
 
@@ -61,6 +63,8 @@ class RunSummary:
     has_weights: bool
     title: str = ""
     """What the user calls the run; empty where it has no name of its own."""
+    trained: Trained = ""
+    """Whether a process trains it."""
 
 
 def _make_folder(recipe: Recipe) -> Path:
@@ -79,12 +83,12 @@ def _make_folder(recipe: Recipe) -> Path:
             return path
 
 
-def _unwritable(path: Path, error: Exception) -> TrainingError:
+def _unwritable(path: Path, error: Exception) -> UnwritableError:
     cause: BaseException | None = error
     while cause is not None and not isinstance(cause, OSError):  # torch covers what the system said
         cause = cause.__context__
     reason = (cause.strerror if cause else "") or " ".join(str(error).split())
-    return TrainingError(f"{path} cannot be written ({reason}): see that its folder is there and the disk has room")
+    return UnwritableError(f"{path} cannot be written ({reason}): see that its folder is there and the disk has room")
 
 
 def _is_before(event: Event, epochs: int, step: int) -> bool:
@@ -93,7 +97,8 @@ def _is_before(event: Event, epochs: int, step: int) -> bool:
     if isinstance(event, RateChanged):  # belongs to its step, which is trained again with the same rate
         return True
     # A start at this very step is one that came to nothing: the next one takes its place.
-    return (isinstance(event, Steps) and event.step <= step) or (isinstance(event, Started) and event.step < step)
+    before = step - 1 if isinstance(event, Started) else step
+    return isinstance(event, Steps | LayerRatios | Started) and event.step <= before
 
 
 class RunFolder:
@@ -133,22 +138,18 @@ class RunFolder:
 
         Raises:
             InputError: the run is being trained already, or the folder is not there.
+            TrainingError: the folder cannot be written to.
         """
+        if not os.path.isfile(self.path / RECIPE):
+            raise InputError(f"{self.path} is not the folder of a run: start a new run")
         try:
-            file = (self.path / RECIPE).open(encoding="utf-8")
+            file = take(self.path)
         except OSError as error:
-            raise InputError(f"{self.path} is not the folder of a run ({error.strerror}): start a new run") from None
-        with file:
-            if sys.platform != "win32":
-                import fcntl
-
-                try:
-                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except BlockingIOError:
-                    raise InputError(f"the run in {self.path} is being trained already: stop it there first") from None
-                except OSError:  # a file system without locks
-                    pass
+            raise _unwritable(self.path, error) from error
+        try:
             yield
+        finally:
+            release(file)
 
     def take_in_parts(self, parts: int) -> Recipe:
         """Has the run go on with each batch in so many parts, which takes less memory, and returns its recipe.
@@ -174,8 +175,12 @@ class RunFolder:
             InputError: the run is being trained.
         """
         with self.lock():
-            if [path.name for path in self.path.iterdir()] == [RECIPE]:
+            alone = {path.name for path in self.path.iterdir()} <= {RECIPE, LOCK}
+            if alone:
                 (self.path / RECIPE).unlink()
+        if alone:  # nobody takes it for a run any more; a file that is open stays where it is on Windows
+            with suppress(OSError):
+                (self.path / LOCK).unlink()
                 self.path.rmdir()
 
     @property
@@ -213,9 +218,9 @@ class RunFolder:
         Raises:
             TrainingError: it cannot be written; the file is what it was before.
         """
-        target, partial = self.path / name, self.path / f"{name}.part"
+        target = self.path / name
         try:
-            write_whole(target, partial, write)
+            write_whole(target, partial(target), write)
         except Exception as error:  # torch and safetensors have exceptions of their own for a full disk
             raise _unwritable(target, error) from error
 
@@ -242,7 +247,7 @@ class RunFolder:
             state = torch.load(path, map_location="cpu", weights_only=True)
         except FileNotFoundError:
             # The first checkpoint follows the first epoch. A run that is killed before it begins anew.
-            if sum(event["event"] == "epoch" for event in self.metrics()) > 1:
+            if sum(isinstance(event, Epoch) for event in self.read_metrics().events) > 1:
                 raise InputError(f"{self.path} has lost its {LAST}, to resume from: start a new run") from None
             return None
         except Exception:  # whatever a damaged file makes torch raise
@@ -258,17 +263,20 @@ class RunFolder:
         self._replace(BEST, lambda target: save_weights(target, weights, spec))
 
     def append(self, event: Event) -> None:
-        """Adds an event to the metrics.
+        """Adds an event to the metrics; histograms, which would swell them, to TensorBoard's file alone.
 
         Raises:
             TrainingError: it cannot be written.
         """
+        if isinstance(event, LayerStatistics):
+            append_histograms(self.path, event)
+            return
         path = self.path / METRICS
         try:
-            with path.open("ab") as file:
+            with path.open("ab", buffering=0) as file:
                 begin = file.tell()
                 line = json.dumps(to_document(event)).encode() + b"\n"
-                file.write(line)
+                append_whole(file, line)
         except OSError as error:
             raise _unwritable(path, error) from error
         note(path, event, begin, begin + len(line))
@@ -314,13 +322,13 @@ class RunFolder:
             epochs: epochs that are complete.
             step: steps that are done.
         """
-        kept = [event for event in map(from_document, self.metrics()) if event and _is_before(event, epochs, step)]
-        lines = [json.dumps(to_document(event)).encode() + b"\n" for event in kept]
-        drop_index(self.path / METRICS)
-        self._replace(METRICS, lambda target: target.write_bytes(b"".join(lines)))
-        ends = accumulate(map(len, lines))
-        rows = [row for event, end in zip(kept, ends, strict=True) for row in records(event, end)]
-        write_index(self.path / METRICS, table_of(rows))
+        path = self.path / METRICS
+        try:
+            for leftover in self.path.glob("*.part"):  # of a process that was killed
+                leftover.unlink(missing_ok=True)
+            cut(path, step, lambda event: _is_before(event, epochs, step))
+        except OSError as error:
+            raise _unwritable(path, error) from error
         mark_restart(self.path, step + 1)
 
     def summary(self) -> RunSummary:
@@ -329,30 +337,54 @@ class RunFolder:
         Raises:
             InputError: the folder holds no readable recipe.
         """
-        recipe = self.recipe
-        events = self.read_metrics().events
-        accuracies = [event.validation_accuracy for event in events if isinstance(event, Epoch)]
-        finished = any(isinstance(event, Finished) for event in events)
-        return RunSummary(
-            path=str(self.path),
-            name=self.path.name,
-            architecture=recipe.architecture,
-            dataset=recipe.dataset,
-            epochs=recipe.epochs,
-            epochs_done=len(accuracies),
-            best_accuracy=max(accuracies, default=None),
-            finished=finished,
-            resumable=not finished and ((self.path / LAST).is_file() or len(accuracies) <= 1),
-            has_weights=(self.path / BEST).is_file(),
-            title=self.title,
-        )
+        read = _summary(str(self.path), tuple(_signature(self.path / name) for name in _SUMMED_UP))
+        return replace(read, trained=trained(self.path))
 
 
-def list_runs() -> list[RunSummary]:
-    """Returns the user's runs, newest first; folders that hold none are passed over."""
+_SUMMED_UP = (RECIPE, METRICS, TITLE, LAST, BEST)
+
+
+def _signature(path: Path) -> tuple[int, int] | None:
+    """Returns what changes when a file is written."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_mtime_ns, status.st_size
+
+
+@lru_cache(maxsize=2048)
+def _summary(path: str, signatures: object) -> RunSummary:
+    """Reads a summary, again where one of its files has changed: a list of hundreds of runs is looked at often."""
+    folder = RunFolder(Path(path))
+    recipe, events = folder.recipe, folder.read_metrics().events
+    accuracies = [event.validation_accuracy for event in events if isinstance(event, Epoch)]
+    finished = any(isinstance(event, Finished) for event in events)
+    return RunSummary(
+        path=path,
+        name=folder.path.name,
+        architecture=recipe.architecture,
+        dataset=recipe.dataset,
+        epochs=recipe.epochs,
+        epochs_done=len(accuracies),
+        best_accuracy=max(accuracies, default=None),
+        finished=finished,
+        resumable=not finished and ((folder.path / LAST).is_file() or len(accuracies) <= 1),
+        has_weights=(folder.path / BEST).is_file(),
+        title=folder.title,
+    )
+
+
+def list_runs(others: Sequence[str] = ()) -> list[RunSummary]:
+    """Returns the user's runs, newest first; folders that hold none are passed over.
+
+    Args:
+        others: folders of runs elsewhere, which come before the user's own.
+    """
     folder = runs_folder()
+    own = sorted(folder.iterdir(), reverse=True) if folder.is_dir() else []
     summaries = []
-    for path in sorted(folder.iterdir(), reverse=True) if folder.is_dir() else []:
+    for path in [*map(Path, others), *own]:
         if os.path.isfile(path / RECIPE):
             try:
                 summaries.append(RunFolder(path).summary())

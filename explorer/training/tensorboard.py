@@ -1,21 +1,23 @@
-"""Scalars in TensorBoard's event files: written beside the metrics of a run, and read from any folder.
+"""TensorBoard's event files: scalars and histograms are written beside a run's metrics, scalars read from any folder.
 
 An event file is a row of TFRecords (https://www.tensorflow.org/tutorials/load_data/tfrecord), each an `Event` of
-`tensorflow/core/util/event.proto` in protocol buffer encoding. Only what scalars need of both is here.
+`tensorflow/core/util/event.proto` in protocol buffer encoding. Only what is needed of both is here.
 """
 
 from __future__ import annotations
 
+import os
 import struct
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 from explorer.errors import InputError
-from explorer.training.events import Epoch, Event, Steps
+from explorer.training.events import Epoch, Event, Histogram, LayerRatios, LayerStatistics, Steps
+from explorer.whole_file import append_whole
 
 EVENTS = "events.out.tfevents.metrics"
 """TensorBoard reads what has `tfevents` in its name."""
@@ -55,7 +57,9 @@ def scalars(event: Event) -> tuple[int, dict[str, float]]:
             "accuracy/validation": event.validation_accuracy,
             "accuracy/validation_top5": event.validation_top5,
         }
-    step = event.step if isinstance(event, Steps | Epoch) else 0
+    elif isinstance(event, LayerRatios):
+        values = {f"update_ratio/{name}": ratio for name, ratio in event.ratios}
+    step = event.step if isinstance(event, Steps | Epoch | LayerRatios) else 0
     return step, {tag: value for tag, value in values.items() if value is not None}
 
 
@@ -63,31 +67,69 @@ def append_scalars(folder: Path, event: Event) -> None:
     """Adds an event's scalars to the folder's event file. What cannot be written is left out: the metrics have it."""
     step, values = scalars(event)
     if values:
-        _append(folder, _event(step, values))
+        _append(folder, _event(step, [_scalar(tag, value) for tag, value in values.items()]))
+
+
+def append_histograms(folder: Path, event: LayerStatistics) -> None:
+    """Adds the histograms of every layer to the folder's event file. What cannot be written is left out."""
+    told = [
+        _histogram(f"{kind}/{layer.name}", numbers)
+        for layer in event.layers
+        for kind, numbers in (
+            ("activations", layer.activations),
+            ("gradients", layer.gradients),
+            ("weights", layer.weights),
+        )
+        if numbers is not None
+    ]
+    _append(folder, _event(event.step, told))
 
 
 def mark_restart(folder: Path, step: int) -> None:
     """Says that what the folder's event file tells of this step and later ones is void: those are trained again."""
     if (folder / EVENTS).exists():
+        _mend(folder / EVENTS)
         _append(folder, _head(step) + b"\x3a\x02\x08" + bytes([_START]))
 
 
 def _append(folder: Path, event: bytes) -> None:
-    with suppress(OSError), (folder / EVENTS).open("ab") as file:
-        if file.tell() == 0:
-            file.write(_record(_head(0) + _bytes_field(3, _VERSION)))
-        file.write(_record(event))
+    with suppress(OSError), (folder / EVENTS).open("ab", buffering=0) as file:
+        first = b"" if file.tell() else _record(_head(0) + _bytes_field(3, _VERSION))
+        append_whole(file, first + _record(event))
+
+
+def _mend(path: Path) -> None:
+    """Cuts off a record that a crash left half-written: readers would take no notice of those after it."""
+    with suppress(OSError), path.open("r+b") as file:
+        size, end = file.seek(0, os.SEEK_END), 0
+        file.seek(0)
+        while len(head := file.read(8)) == 8 and (after := end + int.from_bytes(head, "little") + 16) <= size:
+            end = file.seek(after)
+        file.truncate(end)
 
 
 # -- encoding ----------------------------------------------------------------------------------------------------------
 
 
-def _event(step: int, values: Mapping[str, float]) -> bytes:
-    summary = b"".join(
-        _bytes_field(1, _bytes_field(1, tag.encode()) + b"\x15" + struct.pack("<f", value))
-        for tag, value in values.items()
-    )
-    return _head(step) + _bytes_field(5, summary)
+def _event(step: int, values: Sequence[bytes]) -> bytes:
+    return _head(step) + _bytes_field(5, b"".join(_bytes_field(1, value) for value in values))
+
+
+def _scalar(tag: str, value: float) -> bytes:
+    return _bytes_field(1, tag.encode()) + b"\x15" + struct.pack("<f", value)
+
+
+def _histogram(tag: str, numbers: Histogram) -> bytes:
+    """Returns a `HistogramProto`: least, greatest, count, sum and sum of squares of the finite numbers, the bins."""
+    count, bins = sum(numbers.counts), len(numbers.counts)
+    width = (numbers.high - numbers.low) / bins
+    ends = [*(numbers.low + width * place for place in range(1, bins)), numbers.high]
+    squares = count * (numbers.std**2 + numbers.mean**2)
+    heads = (numbers.low, numbers.high, count, count * numbers.mean, squares)
+    content = b"".join(_varint(place << 3 | 1) + struct.pack("<d", value) for place, value in enumerate(heads, 1))
+    for place, row in ((6, ends), (7, numbers.counts)):
+        content += _bytes_field(place, struct.pack(f"<{bins}d", *row))
+    return _bytes_field(1, tag.encode()) + _bytes_field(5, content)
 
 
 def _head(step: int) -> bytes:

@@ -77,6 +77,8 @@ class Background(QThread):
         """
         question = _Question(next(self._ids), function, args, interruptible)
         with self._wake:
+            if self._stopping:  # its owner is about to go: a thread that began now might outlive it
+                return question.id
             if newest_only:
                 self._questions.clear()
             self._questions.append(question)

@@ -155,6 +155,7 @@ class MainWindow(QMainWindow):
         file = self.menuBar().addMenu("&File")
         self._action(file, "Open &images…", self._open_images)
         self._action(file, "Open &Python file…", self._open_python)
+        self._action(file, "Open &run…", self._open_run, QKeySequence("Ctrl+Shift+O"))
         file.addSeparator()
         self._action(file, "&Quit", self.close, keys.Quit)
         network = self.menuBar().addMenu("&Network")
@@ -278,6 +279,10 @@ class MainWindow(QMainWindow):
     def _open_python(self) -> None:
         self.show_page("explore")
         self.explore.ask_for_file()
+
+    def _open_run(self) -> None:
+        self.show_page("train")
+        self.train.listing.opened.ask()
 
     def open_paths(self, paths: list[Path]) -> None:
         """Opens what was dropped or named on the command line: images, folders of them, runs, recipes, Python files."""

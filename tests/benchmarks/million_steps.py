@@ -28,7 +28,8 @@ def write_run(path: Path, steps: int, report: int) -> None:
     """Writes the folder of a run that has ended."""
     import numpy as np
 
-    from explorer.training.events import Epoch, Finished, Started, Steps, to_document
+    from explorer.training.events import Epoch, Finished, LayerRatios, Started, Steps, to_document
+    from explorer.training.layer_statistics import KEPT_EVERY
     from explorer.training.recipe import Recipe
     from explorer.training.run_folder import RunFolder
 
@@ -40,12 +41,17 @@ def write_run(path: Path, steps: int, report: int) -> None:
     started = Started(
         str(path), "lenet5", "digits", "cpu", "CPU", "32-true", 61_706, 320_000, 359, 0, per_epoch, epochs + 5, 0
     )
+    looked = 0
     with (folder.path / "metrics.jsonl").open("w") as file:
         file.write(json.dumps(to_document(started)) + "\n")
         for end in range(report, steps + 1, report):
             epoch = (end - 1) // per_epoch + 1
             event = Steps(epoch, end, tuple(losses[end - report : end]), 0.05, 4000.0 + end % 97, 12.5, losses[end - 1])
             file.write(json.dumps(to_document(event)) + "\n")
+            if end > (1 + KEPT_EVERY) * looked:  # of as many layers as ResNet-18 has
+                looked = end
+                ratios = LayerRatios(end, tuple((f"layer{place}.0.conv1", losses[end - 1]) for place in range(41)))
+                file.write(json.dumps(to_document(ratios)) + "\n")
             if end % per_epoch == 0:
                 share = 1 - 1 / (epoch + 1)
                 told = Epoch(epoch, end, losses[end - 1], share, losses[end - 1], share, True, 4000.0, 80.0)
@@ -117,7 +123,7 @@ def main() -> None:
         def follow() -> None:
             nonlocal step
             step += 20
-            curves.add(Steps(1, step, (1.0,) * 20, 0.05, 4000.0, 1.0, 1.0))
+            curves.add([Steps(1, step, (1.0,) * 20, 0.05, 4000.0, 1.0, 1.0)])
             curves.draw()
             painted()
 
@@ -127,10 +133,24 @@ def main() -> None:
         measure("smooth everything (GUI thread)", lambda: (curves.bar.slider.setValue(900), painted()), 1)
         measure("follow the run, smoothed", follow, 40)
         measure("pan the loss, smoothed", pan, 40)
-        measure("count steps instead of epochs", lambda: (curves.bar.axis.setCurrentIndex(1), painted()), 1)
-        measure("count time", lambda: (curves.bar.axis.setCurrentIndex(2), painted()), 1)
-        measure("logarithmic loss", lambda: (curves.bar.log_y.setChecked(True), painted()), 1)
+        turns: list[float] = []
+
+        def changed() -> None:
+            """Has the plots changed one after the other, and notes how long the window could not answer."""
+            turns.clear()
+            while curves._changes or not turns:
+                before = time.thread_time()
+                painted()
+                turns.append(1000 * (time.thread_time() - before))
+
+        measure("count steps instead of epochs", lambda: (curves.bar.axis.setCurrentIndex(1), changed()), 1)
+        print(f"{'  its longest turn':48} at work {max(turns):.2f} ms")
+        measure("count time", lambda: (curves.bar.axis.setCurrentIndex(2), changed()), 1)
+        print(f"{'  its longest turn':48} at work {max(turns):.2f} ms")
+        measure("logarithmic loss", lambda: (curves.bar.log_y.setChecked(True), changed()), 1)
+        print(f"{'  its longest turn':48} at work {max(turns):.2f} ms")
         curves.stop(5000)
+        measure("rewind by 1,000 steps, as a resumed run does", lambda: folder.rewind(10**6, arguments.steps - 1000), 1)
 
 
 if __name__ == "__main__":

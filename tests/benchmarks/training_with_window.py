@@ -1,6 +1,6 @@
 """What the window costs training, and training the window: LeNet-5 on the digits with and without live curves.
 
-    python tests/benchmarks/training_with_window.py [--rounds 3] [--epochs 30] [--architecture lenet5]
+    python tests/benchmarks/training_with_window.py [--rounds 3] [--epochs 30] [--architecture lenet5] [--threads 0]
 
 Needs an X display (`xvfb-run -a python …` gives one). Runs both in turn, A B A B, each in a process of its own, and
 prints images/s from the first step to the last epoch, their ratio pair by pair, and the ticks of a 60 Hz timer on the
@@ -28,7 +28,7 @@ sys.path.insert(0, str(ROOT))
 def train_headless(arguments: argparse.Namespace, folder: str) -> float:
     """Returns the images/s of `main.py train`."""
     command = [sys.executable, "main.py", "train", arguments.architecture, "--json", "--device", "cpu"]
-    command += ["--epochs", str(arguments.epochs), "--run-dir", folder]
+    command += ["--epochs", str(arguments.epochs), "--run-dir", folder, "--set", f"threads={arguments.threads}"]
     begun, images, since = None, 0, 0.0
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as program:
         assert program.stdout is not None
@@ -48,11 +48,13 @@ def train_in_window(arguments: argparse.Namespace) -> None:
     from PySide6.QtWidgets import QApplication
 
     from explorer.training.events import Epoch, Event, Started
+    from explorer.ui.garbage import GarbageCollection
     from explorer.ui.main_window import MainWindow
     from explorer.ui.theme import apply_theme
 
     application = QApplication([])
-    sys.setswitchinterval(0.0005)  # as the app does
+    sys.setswitchinterval(0.0005)  # as the app does, like the next
+    GarbageCollection(application)
     apply_theme(application)
     settings = QSettings(str(Path(tempfile.mkdtemp()) / "settings.ini"), QSettings.Format.IniFormat)
     window = MainWindow(settings)
@@ -63,7 +65,8 @@ def train_in_window(arguments: argparse.Namespace) -> None:
     window.show_page("train")
     page = window.train
     page.form.choose_network(arguments.architecture, {})
-    page.form.epochs.setValue(arguments.epochs)
+    page.form.set_value("epochs", arguments.epochs)
+    page.form.set_value("threads", arguments.threads)
     times: dict[str, float] = {}
     images = 0
     ticks: list[float] = []
@@ -103,6 +106,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--epochs", type=int, default=30)
     parser.add_argument("--architecture", default="lenet5")
+    parser.add_argument("--threads", type=int, default=0, help="0: as many as the app takes by itself")
     parser.add_argument("--window", action="store_true", help="only the run with the window, in this process")
     arguments = parser.parse_args()
     if arguments.window:
@@ -110,7 +114,7 @@ def main() -> None:
         return
     rows = []
     command = [sys.executable, __file__, "--window", "--epochs", str(arguments.epochs)]
-    command += ["--architecture", arguments.architecture]
+    command += ["--architecture", arguments.architecture, "--threads", str(arguments.threads)]
     for number in range(arguments.rounds):
         with tempfile.TemporaryDirectory() as folder:
             alone = train_headless(arguments, folder + "/run")

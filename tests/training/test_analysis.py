@@ -14,9 +14,9 @@ from sklearn import metrics
 
 from explorer.errors import InputError
 from explorer.training.analysis import Analysis, Part, analyse, load_part, picture
-from explorer.training.events import Evaluating, Finished
+from explorer.training.events import Epoch, Evaluating, Finished
 from explorer.training.fit import fit
-from explorer.training.recipe import Recipe
+from explorer.training.recipe import Evaluation, Recipe
 from explorer.training.run_folder import RunFolder
 
 Result = TypeVar("Result")
@@ -59,6 +59,19 @@ def test_mean_loss_is_the_validation_loss_of_the_best_epoch(run: RunFolder, anal
     epochs = [event for event in run.metrics() if event["event"] == "epoch"]
     best = max(epochs, key=lambda event: event["validation_accuracy"])
     assert np.mean([sample.loss for sample in analysis.samples]) == pytest.approx(best["validation_loss"], rel=1e-5)
+
+
+@pytest.mark.parametrize(("evaluation", "views"), [("mirror", 2), ("ten-crop", 10)])
+def test_images_are_judged_by_the_views_of_the_runs_own_evaluation(
+    tmp_path: Path, evaluation: Evaluation, views: int
+) -> None:
+    recipe = Recipe(batch_size=512, accumulate=2, epochs=1, evaluation=evaluation)
+    folder = RunFolder.create(recipe, tmp_path / "run")
+    (epoch,) = (event for event in fit(recipe, folder, "cpu") if isinstance(event, Epoch))
+    found = results(folder)
+    assert (found.views, found.accuracy) == (views, epoch.validation_accuracy)
+    assert np.mean([sample.loss for sample in found.samples]) == pytest.approx(epoch.validation_loss, rel=1e-5)
+    assert found.top5_accuracy == epoch.validation_top5
 
 
 def test_counts_are_those_of_scikit_learn(analysis: Analysis) -> None:

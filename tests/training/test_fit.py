@@ -124,7 +124,8 @@ def test_events_come_in_order_and_cover_every_step_once(every_step: None, train:
     after = {
         "Progress": {"Progress", "Started"},
         "Started": {"Steps"},
-        "Steps": {"Steps", "Evaluating"},
+        "Steps": {"Steps", "LayerRatios", "Evaluating"},
+        "LayerRatios": {"Steps", "Evaluating"},
         "Evaluating": {"Evaluating", "Epoch"},
         "Epoch": {"Steps", "Finished"},
     }
@@ -209,7 +210,7 @@ METRICS = {"events.out.tfevents.metrics", "metrics.index", "metrics.jsonl"}
 def test_run_leaves_nothing_but_its_own_files(train: Train, short: Recipe) -> None:
     folder, _ = train(short)
     names = {path.name for path in folder.path.iterdir()}
-    assert names == {"best.safetensors", "last.ckpt", "recipe.toml"} | METRICS
+    assert names == {"best.safetensors", "last.ckpt", "recipe.toml", "run.lock"} | METRICS
 
 
 def test_test_images_judge_the_best_epoch(
@@ -342,7 +343,7 @@ def test_recipe_that_cannot_be_trained_is_refused(short: Recipe, change: dict[st
     with pytest.raises(InputError, match=reason) as caught:
         list(fit(recipe, folder, "cpu"))
     assert "\n" not in str(caught.value)
-    assert [path.name for path in folder.path.iterdir()] == ["recipe.toml"]
+    assert sorted(path.name for path in folder.path.iterdir()) == ["recipe.toml", "run.lock"]
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
@@ -406,7 +407,7 @@ def test_validation_loss_that_is_no_number_ends_training(network_file: Write) ->
     folder = RunFolder.create(recipe)
     with pytest.raises(TrainingError, match=r"the validation loss \(epoch 1\) is nan: try a lower learning rate"):
         list(fit(recipe, folder, "cpu"))
-    assert {path.name for path in folder.path.iterdir()} == {"recipe.toml"} | METRICS
+    assert {path.name for path in folder.path.iterdir()} == {"recipe.toml", "run.lock"} | METRICS
 
 
 @pytest.mark.parametrize(

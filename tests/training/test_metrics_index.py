@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from explorer.training.events import Epoch, Event, Finished, Started, Steps, from_document, to_document
-from explorer.training.metrics_index import FIELDS, SIZE, Metrics, read_metrics, write_index
+from explorer.training.events import Epoch, Event, Finished, RateChanged, Started, Steps, from_document, to_document
+from explorer.training.metrics_index import FIELDS, SIZE, Metrics, Place, note, read_metrics, read_on, write_index
 from explorer.training.recipe import Recipe
 from explorer.training.run_folder import RunFolder
 
@@ -168,3 +168,136 @@ def test_title_is_kept_in_the_folder_on_one_line(folder: RunFolder) -> None:
     assert len(folder.title) == 200
     folder.rename("")
     assert folder.summary().title == ""
+
+
+def read_all(folder: RunFolder, place: Place) -> tuple[list[Event], Place]:
+    read = read_on(folder.path / "metrics.jsonl", place)
+    assert read is not None
+    return read
+
+
+def test_lines_are_read_on_from_where_the_last_reading_ended(folder: RunFolder) -> None:
+    path, place = folder.path / "metrics.jsonl", folder.read_metrics().place
+    assert place.end == path.stat().st_size
+    assert read_all(folder, place) == ([], place)
+    line = json.dumps(to_document(epoch_of(4)[0])).encode() + b"\n"
+    for size in (1, 50, len(line) - 1):  # half a line is left for the next time
+        with path.open("ab") as file:
+            file.write(line[:size])
+        assert read_all(folder, place) == ([], place)
+        with path.open("r+b") as file:
+            file.truncate(place.end)
+    for event in epoch_of(4):
+        folder.append(event)
+    events, later = read_all(folder, place)
+    assert events == epoch_of(4)
+    assert later == folder.read_metrics().place
+
+
+def test_new_run_is_read_from_its_first_line_on(folder: RunFolder, tmp_path: Path) -> None:
+    new = RunFolder.create(Recipe(), tmp_path / "new")
+    place = new.read_metrics().place
+    with pytest.raises(FileNotFoundError):
+        read_on(new.path / "metrics.jsonl", place)
+    new.append(STARTED)
+    assert read_all(new, place)[0] == [STARTED]
+
+
+@pytest.mark.parametrize("lines_again", [0, 1, 40])
+def test_lines_that_were_cut_are_to_be_read_anew(folder: RunFolder, lines_again: int) -> None:
+    place = folder.read_metrics().place
+    folder.rewind(2, 12)
+    for number in range(lines_again):
+        folder.append(Steps(3, 13 + number, (0.5,), 0.05, 4000.0 + number, 1.0))
+    path = folder.path / "metrics.jsonl"
+    assert read_on(path, place) is None
+
+
+def test_so_many_new_lines_are_read_by_the_index(folder: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    place = Place(0, b"")
+    assert len(read_all(folder, place)[0]) == len(EVENTS)
+    monkeypatch.setattr("explorer.training.metrics_index.WORTH_KEEPING", 100)
+    assert read_on(folder.path / "metrics.jsonl", place) is None
+
+
+def test_rewinding_with_an_index_parses_hardly_a_line(folder: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(4, 200):
+        for event in epoch_of(number):
+            folder.append(event)
+    read: list[bytes] = []
+    loads = json.loads
+    monkeypatch.setattr("explorer.training.metrics_index.json.loads", lambda text: read.append(text) or loads(text))
+    folder.rewind(150, 900)
+    others = 2 + 199
+    assert len(read) == 1 + others, "the last line as a check, and what is not of steps"
+    assert agree(folder)
+    assert folder.read_metrics().steps["step"].tolist() == list(range(1, 901))
+
+
+def test_rewinding_keeps_a_change_of_rate_that_comes_later_and_mends_the_end(folder: RunFolder) -> None:
+    change = RateChanged(15, 0.5, 0.025)
+    path = folder.path / "metrics.jsonl"
+    folder.rewind(2, 12)
+    folder.append(epoch_of(3)[0])
+    folder.append(change)
+    folder.append(epoch_of(3)[1])
+    with path.open("ab") as file:
+        file.write(b'{"event": "steps", "epo')
+    (folder.path / "last.ckpt.01234567.part").write_bytes(b"half of a file")
+    folder.rewind(2, 12)
+    assert agree(folder)
+    assert folder.read_metrics().events[-1] == change
+    assert folder.read_metrics().steps["step"][-1] == 12
+    assert path.read_bytes().endswith(b"}\n")
+    assert not list(folder.path.glob("*.part"))
+
+
+def test_kill_while_rewinding_leaves_the_lines_of_before_or_after(
+    folder: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Stops at each call that changes a file, as a kill would, and rewinds again."""
+    from explorer.training import metrics_index
+
+    class KilledError(BaseException):
+        pass
+
+    told = line_by_line(folder)[0]
+    before = [event for event in map(from_document, folder.metrics()) if event is not None]
+    for name in ("write_index", "os.truncate", "drop_index", "write_whole"):
+        change = RateChanged(15, 0.5, 0.025)
+        for extra in ([], [change]):
+            path = folder.path / "metrics.jsonl"
+            path.unlink()
+            index(folder).unlink(missing_ok=True)
+            for event in [*before, *extra]:
+                folder.append(event)
+
+            def kill(*_: object) -> None:
+                raise KilledError
+
+            with monkeypatch.context() as patch:
+                patch.setattr(f"explorer.training.metrics_index.{name}", kill)
+                try:
+                    metrics_index.cut(path, 12, lambda event: not isinstance(event, Finished))
+                except KilledError:
+                    assert line_by_line(folder)[0][:12] == told[:12]
+                    assert set(extra) <= set(folder.read_metrics().events)
+            assert agree(folder)
+            folder.rewind(2, 12)
+            assert agree(folder)
+            assert folder.read_metrics().steps["step"].tolist() == list(range(1, 13))
+            assert set(extra) <= set(folder.read_metrics().events)
+
+
+def test_full_disk_leaves_whole_records(folder: RunFolder) -> None:
+    import resource
+
+    size = index(folder).stat().st_size
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size + SIZE // 2, limits[1]))
+    try:
+        note(folder.path / "metrics.jsonl", epoch_of(4)[2], (folder.path / "metrics.jsonl").stat().st_size, 10**6)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert index(folder).stat().st_size == size
+    assert agree(folder)

@@ -1,11 +1,16 @@
 from __future__ import annotations
 
+import math
+
 import pytest
+import torch
+from torch import nn
 
 from explorer.architectures.options import check_options
 from explorer.architectures.registry import build, entry, options
 from explorer.data.datasets import dataset_info
 from explorer.errors import InputError
+from explorer.training.network import build_network
 from explorer.training.presets import GOOD_AND_QUICK, preset_names, preset_recipe, presets
 from explorer.training.recipe import default_recipe
 from explorer.training.schedule import rate_at
@@ -61,3 +66,16 @@ def test_good_and_quick_is_the_default() -> None:
 def test_unknown_preset_is_refused_with_the_nearest_one() -> None:
     with pytest.raises(InputError, match=r"no preset 'resnet-cifr': did you mean resnet-cifar\? the presets are"):
         preset_recipe("resnet-cifr")
+
+
+def test_lenet_of_keras_begins_with_its_first_weights() -> None:
+    network, _ = build_network(preset_recipe("lenet-keras"), 10)
+    for layer in network.modules():
+        if isinstance(layer, nn.Conv2d | nn.Linear):
+            field = math.prod(layer.weight.shape[2:])
+            bound = math.sqrt(6 / (field * (layer.weight.shape[0] + layer.weight.shape[1])))
+            assert 0.9 * bound < float(layer.weight.detach().abs().max()) <= bound
+            assert layer.bias is not None
+            assert not layer.bias.any()
+    other, _ = build_network(preset_recipe("lenet-keras"), 10)
+    assert all(map(torch.equal, network.parameters(), other.parameters()))

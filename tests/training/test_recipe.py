@@ -44,6 +44,7 @@ UNUSUAL = Recipe(
     evaluation="ten-crop",
     auxiliary="in turn",
     weights="pretrained",
+    first_weights="glorot",
     freeze="features.c1",
     unfreeze=3,
     refreeze="features",

@@ -309,7 +309,7 @@ def await_line(process: subprocess.Popen[str], beginning: str) -> str:
     """Reads what a process prints up to a line that begins so."""
     assert process.stdout is not None
     for line in process.stdout:
-        if line.startswith(beginning):
+        if line.lstrip().startswith(beginning):
             return line
     raise AssertionError(f"it ended without {beginning!r}")
 
@@ -354,7 +354,7 @@ def test_signal_saves_the_run_and_says_how_to_resume_it(tmp_path: Path, number: 
     with subprocess.Popen(
         command(*arguments), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment()
     ) as process:
-        await_line(process, "epoch   1")
+        await_line(process, "1/8 ")
         process.send_signal(number)
         _, said = process.communicate()
     assert process.returncode == status
@@ -367,8 +367,8 @@ def test_signal_saves_the_run_and_says_how_to_resume_it(tmp_path: Path, number: 
             command("--resume", "--run-dir", run, "--device", "cpu"), capture_output=True, text=True, env=environment()
         )
         assert (resumed.returncode, resumed.stderr) == (0, "")
-        assert "epoch   8" in resumed.stdout
-        assert "epoch   1" not in resumed.stdout
+        assert " 8/8 " in resumed.stdout
+        assert " 1/8 " not in resumed.stdout
         summary = RunFolder(run).summary()
         assert (summary.epochs_done, summary.finished) == (8, True)
 

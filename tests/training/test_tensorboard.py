@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+import resource
 import struct
 from pathlib import Path
 
 import pytest
 
 from explorer.errors import InputError
-from explorer.training.events import Epoch, Finished, Steps
+from explorer.training.events import Epoch, Finished, Histogram, LayerRatios, LayerRow, LayerStatistics, Steps
 from explorer.training.fit import fit
 from explorer.training.recipe import Recipe
 from explorer.training.run_folder import RunFolder
@@ -74,6 +75,36 @@ def test_tensorboard_reads_the_folder_of_a_run(tmp_path: Path) -> None:
     assert {scalar.step for scalar in read_scalars(folder.path) if scalar.tag == "loss/training"} == {6}
 
 
+LOOKED = LayerStatistics(
+    7,
+    (
+        LayerRow("conv1", "Conv2d", weights=Histogram(-1.0, 3.0, (5, 0, 2, 1), 0.25, 0.5, 1, 2)),
+        LayerRow("fc", "Linear", activations=Histogram(0.0, 1.0, (1, 1), 0.5, 0.5, 1, 0), ratio=1e-3),
+    ),
+)
+
+
+def test_ratios_are_scalars_and_histograms_are_histograms(tmp_path: Path) -> None:
+    folder = RunFolder.create(Recipe(), tmp_path / "run")
+    folder.append(LayerRatios(7, (("conv1", 0.5), ("fc", None))))
+    folder.append(LOOKED)
+    folder.append(STEPS)
+    assert told(folder.path)[0] == ("update_ratio/conv1", 7, 0.5)
+    assert len(told(folder.path)) == 5, "histograms are passed over where scalars are read"
+    assert [event["event"] for event in folder.metrics()] == ["layerratios", "steps"], "the metrics hold no histograms"
+    accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    reader = accumulator.EventAccumulator(str(folder.path), size_guidance={"histograms": 0})
+    reader.Reload()
+    assert sorted(reader.Tags()["histograms"]) == ["activations/fc", "weights/conv1"]
+    (event,) = reader.Histograms("weights/conv1")
+    value = event.histogram_value
+    assert event.step == 7
+    assert (value.min, value.max, value.num, value.sum) == (-1.0, 3.0, 8.0, 2.0)
+    assert value.sum_squares == pytest.approx(8 * (0.25 + 0.0625))
+    assert list(value.bucket_limit) == [0.0, 1.0, 2.0, 3.0]
+    assert list(value.bucket) == [5.0, 0.0, 2.0, 1.0]
+
+
 def test_files_of_tensorboard_are_read(tmp_path: Path) -> None:
     tensorboard = pytest.importorskip("torch.utils.tensorboard")
     for new_style in (False, True):
@@ -102,6 +133,39 @@ def test_damaged_files_are_read_up_to_the_damage(tmp_path: Path) -> None:
         read_scalars(empty)
     with pytest.raises(InputError, match="cannot be read"):
         read_scalars(tmp_path / "nowhere")
+
+
+def test_record_that_a_kill_left_half_written_hides_none_that_follow(tmp_path: Path) -> None:
+    path = tmp_path / EVENTS
+    for _ in range(3):
+        append_scalars(tmp_path, EPOCH)
+    whole = path.read_bytes()
+    record = len(whole) // 3
+    for keep in (len(whole), len(whole) - 1, len(whole) - 5, len(whole) - record // 2, 5, 0):
+        path.write_bytes(whole[:keep])
+        before = len(read_scalars(tmp_path))
+        mark_restart(tmp_path, 400)
+        append_scalars(tmp_path, STEPS)
+        assert len(read_scalars(tmp_path)) == before + 4
+    accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    path.write_bytes(whole[:-7])
+    mark_restart(tmp_path, 400)
+    append_scalars(tmp_path, STEPS)
+    reader = accumulator.EventAccumulator(str(tmp_path))
+    reader.Reload()
+    assert [event.value for event in reader.Scalars("loss/step")] == [1.25]
+
+
+def test_full_disk_leaves_whole_records(tmp_path: Path) -> None:
+    append_scalars(tmp_path, EPOCH)
+    whole = (tmp_path / EVENTS).read_bytes()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(whole) + 20, limits[1]))
+    try:
+        append_scalars(tmp_path, EPOCH)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert (tmp_path / EVENTS).read_bytes() == whole
 
 
 def test_numbers_that_cannot_be_drawn_are_left_out(tmp_path: Path) -> None:

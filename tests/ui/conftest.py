@@ -1,7 +1,10 @@
-"""What GUI tests share: settings and runs of their own, and a look at what a test leaves behind."""
+"""What GUI tests share: settings, runs and a screen of their own, and a look at what a test leaves behind."""
 
 from __future__ import annotations
 
+import os
+import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -39,3 +42,35 @@ def no_thread_left(qapp: QApplication) -> Iterator[None]:
         thread for widget in qapp.topLevelWidgets() for thread in widget.findChildren(QThread) if thread.isRunning()
     ]
     assert not left, f"threads left running: {left}"
+
+
+@pytest.fixture
+def screen(tmp_path: Path) -> Iterator[dict[str, str]]:
+    """An X screen of 1920×1080 with a window manager; gives the environment for programs on it."""
+    missing = [tool for tool in ("Xvfb", "openbox", "xdotool") if shutil.which(tool) is None]
+    if missing:
+        pytest.skip(f"needs {', '.join(missing)}")
+    read, write = os.pipe()
+    server = subprocess.Popen(
+        ["Xvfb", "-displayfd", str(write), "-screen", "0", "1920x1080x24", "-nolisten", "tcp"],
+        pass_fds=(write,),
+        stderr=subprocess.DEVNULL,
+    )
+    os.close(write)
+    with os.fdopen(read) as pipe:
+        display = f":{pipe.readline().strip()}"
+    environment = {key: value for key, value in os.environ.items() if key != "QT_QPA_PLATFORM"}
+    environment |= {
+        "DISPLAY": display,
+        "XDG_CONFIG_HOME": str(tmp_path / "config"),
+        "XDG_DATA_HOME": str(tmp_path / "share"),
+        "EXPLORER_RUNS": str(tmp_path / "runs"),
+    }
+    manager = subprocess.Popen(["openbox"], env=environment, stderr=subprocess.DEVNULL)
+    try:
+        yield environment
+    finally:
+        manager.terminate()
+        manager.wait()
+        server.terminate()
+        server.wait()

@@ -37,8 +37,8 @@ def page(qtbot: QtBot, settings: QSettings, networks: ArchitectureList) -> Itera
     page.resize(1180, 740)
     page.show()
     yield page
-    while not page.stop():
-        qtbot.wait(20)
+    while not page.stop():  # no event is handled meanwhile: the page has been asked to go
+        pass
 
 
 def wait_for(page: ComparePage, qtbot: QtBot, a: str, b: str) -> None:

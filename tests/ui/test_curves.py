@@ -65,18 +65,18 @@ def curves(qtbot: QtBot) -> Curves:
     curves.resize(700, 500)
     curves.show()
     qtbot.waitExposed(curves)
-    curves.add(STARTED)
+    curves.add([STARTED])
     return curves
 
 
 def test_points_are_painted_as_they_come(qtbot: QtBot, curves: Curves) -> None:
     for plot, colour in ((curves.accuracy, VALIDATION), (curves.speed, SPEED)):
         curves.clear()
-        curves.add(STARTED)
+        curves.add([STARTED])
         ends = []
         for epoch in range(1, 7):
             for event in steps(epoch, 2.0 / epoch):
-                curves.add(event)
+                curves.add([event])
             curves.draw()
             qtbot.wait(30)
             ends.append(rightmost(on_screen(plot), colour))
@@ -86,7 +86,7 @@ def test_points_are_painted_as_they_come(qtbot: QtBot, curves: Curves) -> None:
 def test_partial_repaints_show_what_a_whole_one_does(qtbot: QtBot, curves: Curves) -> None:
     for epoch in range(1, 12):
         for event in steps(epoch, 2.0 / epoch, 1000.0 + 17 * epoch):
-            curves.add(event)
+            curves.add([event])
         curves.draw()
         qtbot.wait(10)
     for plot in (curves.loss, curves.accuracy, curves.speed):
@@ -98,7 +98,7 @@ def test_partial_repaints_show_what_a_whole_one_does(qtbot: QtBot, curves: Curve
 
 def test_a_cleared_plot_is_empty(qtbot: QtBot, curves: Curves) -> None:
     for event in steps(1, 2.0):
-        curves.add(event)
+        curves.add([event])
     curves.draw()
     qtbot.wait(30)
     assert rightmost(on_screen(curves.speed), SPEED) > 0 or rightmost(on_screen(curves.accuracy), VALIDATION) > 0
@@ -110,7 +110,7 @@ def test_a_cleared_plot_is_empty(qtbot: QtBot, curves: Curves) -> None:
 def test_view_all_shows_every_point(qtbot: QtBot, curves: Curves) -> None:
     for epoch in range(1, 4):
         for event in steps(epoch, 5.0):
-            curves.add(event)
+            curves.add([event])
     curves.draw()
     curves.loss.getViewBox().autoRange(padding=0)
     (left, right), (bottom, top) = curves.loss.getViewBox().viewRange()

@@ -38,8 +38,8 @@ def page(qtbot: QtBot, settings: QSettings) -> Iterator[TrainPage]:
     qtbot.addWidget(page)
     page.show()
     yield page
-    while not page.stop():
-        qtbot.wait(20)
+    while not page.stop():  # no event is handled meanwhile: the page has been asked to go
+        pass
 
 
 def test_every_setting_has_an_editor_in_a_section(form: RecipeForm) -> None:

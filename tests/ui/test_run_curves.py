@@ -25,7 +25,7 @@ from explorer.ui.train.imported_run import metric_of
 from explorer.ui.train.page import TrainPage
 from explorer.ui.train.readout import reading
 from explorer.ui.train.run_curves import METRICS, RunCurves, read_curves
-from explorer.ui.train.run_list import Col
+from explorer.ui.train.run_model import Col
 from explorer.ui.train.series import BLOCK, Series
 from explorer.ui.train.smoothing import smooth
 
@@ -54,8 +54,8 @@ def page(two_runs: list[RunFolder], qtbot: QtBot, settings: QSettings) -> Iterat
     page.show()
     qtbot.waitUntil(lambda: len(page.runs.model.runs) == 2, timeout=WAIT)
     yield page
-    while not page.stop():
-        qtbot.wait(20)
+    while not page.stop():  # no event is handled meanwhile: the page has been asked to go
+        pass
 
 
 @pytest.fixture
@@ -86,7 +86,7 @@ def told(epochs: int = 3, speed: float = 100.0) -> list[Event]:
 def run_of(events: list[Event], name: str = "a run") -> RunCurves:
     run = RunCurves(name, name)
     for event in events:
-        run.add(event)
+        run.add([event])
     return run
 
 
@@ -137,7 +137,7 @@ def test_every_axis_has_every_point() -> None:
     assert list(run.series["validation_loss"].x) == [10, 20, 30]
     run.set_axis("time")
     assert list(loss.x) == pytest.approx([0.2 * step for step in range(1, 31)]), "ten images a step, 50 a second"
-    run.add(Steps(4, 35, (1.0,) * 5, 0.1, 25.0, 1.0))
+    run.add([Steps(4, 35, (1.0,) * 5, 0.1, 25.0, 1.0)])
     assert loss.x[-1] == pytest.approx(6.0 + 5 * 10 / 25)
     assert run.end == pytest.approx(8.0)
 
@@ -149,7 +149,7 @@ def test_a_run_read_at_once_is_the_one_that_was_told(two_runs: list[RunFolder]) 
     for document in two_runs[0].metrics():
         event = from_document(document)
         assert event is not None
-        slow.add(event)
+        slow.add([event])
     quick = read_curves(str(two_runs[0].path))
     assert quick.best == slow.best
     for axis in ("epochs", "steps", "time"):
@@ -194,6 +194,44 @@ def test_hovering_shows_the_values(curves: Curves, qtbot: QtBot) -> None:
     assert not curves.readout.label.isVisible()
 
 
+def test_keys_read_the_curves_and_zoom(curves: Curves, qtbot: QtBot) -> None:
+    curves.show_run(run_of(told()))
+    plot, readout = curves.loss, curves.readout
+    box = plot.getViewBox()
+    plot.setFocus(Qt.FocusReason.TabFocusReason)
+    qtbot.waitUntil(readout.label.isVisible, timeout=WAIT)
+    last = readout.label.text()
+    qtbot.keyClick(plot, Qt.Key.Key_Home)
+    first = readout.label.text()
+    assert "step 0 " in first
+    assert first != last
+    for _ in range(10):
+        qtbot.keyClick(plot, Qt.Key.Key_Right, Qt.KeyboardModifier.ShiftModifier)
+    assert readout.label.text() != first
+    place, (left, right) = readout._lines["loss"].value(), box.viewRange()[0]
+    qtbot.keyClick(plot, Qt.Key.Key_Plus)
+    assert np.ptp(box.viewRange()[0]) == pytest.approx((right - left) / 2)
+    assert readout._lines["loss"].value() == pytest.approx(place)
+    for event in told(9)[-3:]:  # what the user has zoomed stays as it is
+        curves.add([event])
+    curves.draw()
+    assert np.ptp(box.viewRange()[0]) == pytest.approx((right - left) / 2)
+    qtbot.keyClick(plot, Qt.Key.Key_Escape)
+    assert not readout.label.isVisible()
+
+
+def test_long_curves_change_their_axis_plot_by_plot(
+    curves: Curves, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("explorer.ui.train.curves.LONG", 20)
+    curves.show_run(run_of(told()))
+    curves.bar.axis.setCurrentIndex(1)
+    assert curves._changes
+    qtbot.waitUntil(lambda: not curves._changes, timeout=WAIT)
+    assert list(curves.series("step_loss").x) == list(curves.series("step_loss").steps)
+    assert curves.loss.getViewBox().viewRange()[0][1] >= curves.series("step_loss").steps[-1]
+
+
 def test_smoothing_leaves_the_numbers_alone(curves: Curves) -> None:
     curves.show_run(run_of(told()))
     line = curves._main.lines["step_loss"]
@@ -202,7 +240,7 @@ def test_smoothing_leaves_the_numbers_alone(curves: Curves) -> None:
     assert np.array_equal(line.series.y, before)
     assert line.average.y == pytest.approx(smooth(before, 0.6))
     for event in told(4)[-3:]:
-        curves.add(event)
+        curves.add([event])
     curves.draw()
     assert line.average.y == pytest.approx(smooth(line.series.y, 0.6))
     assert not len(curves._main.lines["rate"].average)
@@ -221,7 +259,7 @@ def test_long_curves_are_smoothed_behind_the_window(
     curves.bar.slider.setValue(600)
     assert not len(line.average)
     for event in told(4)[-3:]:  # while that goes on
-        curves.add(event)
+        curves.add([event])
     curves.draw()
     qtbot.waitUntil(lambda: len(line.average) == 40, timeout=WAIT)
     assert line.average.y == pytest.approx(smooth(line.series.y, 0.6))

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,38 +11,6 @@ from PIL import Image, ImageDraw
 
 ROOT = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.screen
-
-
-@pytest.fixture
-def screen(tmp_path: Path) -> Iterator[dict[str, str]]:
-    """An X screen of 1920×1080 with a window manager; gives the environment for programs on it."""
-    missing = [tool for tool in ("Xvfb", "openbox", "xdotool") if shutil.which(tool) is None]
-    if missing:
-        pytest.skip(f"needs {', '.join(missing)}")
-    read, write = os.pipe()
-    server = subprocess.Popen(
-        ["Xvfb", "-displayfd", str(write), "-screen", "0", "1920x1080x24", "-nolisten", "tcp"],
-        pass_fds=(write,),
-        stderr=subprocess.DEVNULL,
-    )
-    os.close(write)
-    with os.fdopen(read) as pipe:
-        display = f":{pipe.readline().strip()}"
-    environment = {key: value for key, value in os.environ.items() if key != "QT_QPA_PLATFORM"}
-    environment |= {
-        "DISPLAY": display,
-        "XDG_CONFIG_HOME": str(tmp_path / "config"),
-        "XDG_DATA_HOME": str(tmp_path / "share"),
-        "EXPLORER_RUNS": str(tmp_path / "runs"),
-    }
-    manager = subprocess.Popen(["openbox"], env=environment, stderr=subprocess.DEVNULL)
-    try:
-        yield environment
-    finally:
-        manager.terminate()
-        manager.wait()
-        server.terminate()
-        server.wait()
 
 
 def test_open_train_drop_a_picture_from_another_program_and_close(screen: dict[str, str], tmp_path: Path) -> None:

@@ -33,8 +33,8 @@ def new_page(qtbot: QtBot, settings: QSettings) -> TrainPage:
 def page(qtbot: QtBot, settings: QSettings) -> Iterator[TrainPage]:
     page = new_page(qtbot, settings)
     yield page
-    while not page.stop():
-        qtbot.wait(20)
+    while not page.stop():  # no event is handled meanwhile: the page has been asked to go
+        pass
 
 
 def set_epochs(page: TrainPage, epochs: int) -> None:

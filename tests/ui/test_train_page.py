@@ -27,8 +27,8 @@ def page(qtbot: QtBot, settings: QSettings) -> Iterator[TrainPage]:
     page.resize(1200, 760)
     page.show()
     yield page
-    while not page.stop():
-        qtbot.wait(20)
+    while not page.stop():  # no event is handled meanwhile: the page has been asked to go
+        pass
 
 
 def start(page: TrainPage, qtbot: QtBot, epochs: int) -> None:

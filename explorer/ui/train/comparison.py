@@ -15,7 +15,8 @@ from explorer.ui.background import Answer, Background
 from explorer.ui.train.curves import Curves
 from explorer.ui.train.imported_run import read_tensorboard
 from explorer.ui.train.run_curves import RunCurves, read_curves
-from explorer.ui.train.run_list import RunList, run_name
+from explorer.ui.train.run_list import RunList
+from explorer.ui.train.run_model import run_name
 
 MOST_RUNS = 20
 """That are drawn beside the current one."""

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pyqtgraph as pg
-from PySide6.QtCore import QEvent, Qt, Signal
+from PySide6.QtCore import QEvent, Qt, QTimer, Signal
 from PySide6.QtGui import QColor, QPalette
 from PySide6.QtWidgets import QFileDialog, QGraphicsItem, QGridLayout, QLabel, QWidget
 
-from explorer.training.events import Event, Started
+from explorer.training.events import Event
 from explorer.ui.background import Answer, Background
 from explorer.ui.train.curve_export import write_picture, write_table
 from explorer.ui.train.curve_legend import RUN_COLOURS, legend_text
@@ -34,7 +36,7 @@ PLOTS = {
 SMOOTHED = ("step_loss", "speed", "norm")
 """Metrics with noise to smooth: those of epochs are averages already, and the learning rate has none."""
 LONG = 100_000
-"""Points that are smoothed within a few milliseconds."""
+"""Points that are moved, or smoothed, within a few milliseconds."""
 LOGARITHMIC = ("loss", "rate", "norm")
 """Plots whose y can be logarithmic: the others' values are near each other, or reach 0."""
 
@@ -59,10 +61,11 @@ class Curves(QWidget):
         self.loss, self.accuracy, self.speed = (self.plots[name] for name in ("loss", "accuracy", "speed"))
         self.accuracy.setLimits(yMin=-2, yMax=102)
         self._arrange()
-        self._tops = dict.fromkeys(PLOTS, (0.0, 0.0))
-        """Between which values the y axis of each plot was made for."""
-        self._end = 0.0
-        """Where the x axes end."""
+        self._forget_ranges()
+        self._changes: deque[Callable[[], None]] = deque()
+        """What is still to be done to the plots."""
+        self._change_timer = QTimer(self)
+        self._change_timer.timeout.connect(self._change_next)
         self._zoomed: set[str] = set()
         """Plots that the user has zoomed or moved: those are left alone."""
         self._logarithmic = (False, False)
@@ -175,23 +178,36 @@ class Curves(QWidget):
                 return RUN_COLOURS[place % len(RUN_COLOURS)]
         return None
 
-    def add(self, event: Event) -> None:
-        """Takes in an event of the current run; nothing is drawn yet."""
-        self._main.run.add(event)
-        if isinstance(event, Started):
-            self._grow_axis()
+    def add(self, events: Sequence[Event]) -> None:
+        """Takes in events of the current run; nothing is drawn yet."""
+        self._main.run.add(events)
 
     def draw(self) -> None:
-        """Shows what has been added to the current run since the last time."""
+        """Shows what has been added to the runs since the last time."""
+        for part in self.parts:
+            part()
+
+    @property
+    def parts(self) -> list[Callable[[], None]]:
+        """What `draw` does, in steps that may be taken one at a time."""
+        return [self._draw_marks, *(partial(self._draw_plot, name) for name in PLOTS)]
+
+    def _draw_marks(self) -> None:
         self._show_norm()
-        for line in self._main.lines.values():
-            line.show_new()
-        if self._main.outdated:
-            self._main.show_marks(self._axes_of)
-            self._show_legend()
         self._grow_axis()
-        for plot in PLOTS:
-            self._grow(plot)
+        outdated = [drawn for drawn in self._all() if drawn.outdated]
+        for drawn in outdated:
+            drawn.show_marks(self._axes_of)
+        if outdated:
+            self._show_legend()
+
+    def _draw_plot(self, name: str) -> None:
+        names = [metric.name for metric in METRICS if metric.plot == name]
+        for drawn in self._all():
+            for metric in names:
+                drawn.lines[metric].show_new()
+        self._stretch(name)
+        self._grow(name)
 
     def fit(self) -> None:
         """Shows all of every run again, whatever the user has zoomed."""
@@ -200,16 +216,16 @@ class Curves(QWidget):
 
     def _fit(self) -> None:
         """Shows all of every run."""
-        self._tops = dict.fromkeys(PLOTS, (0.0, 0.0))
-        self._end = 0.0
+        self._forget_ranges()
         for drawn in self._all():
             for line in drawn.lines.values():
                 line.show_all()
-            drawn.show_marks(self._axes_of)
+        self._show_marks()
         self._colour_lines()
         self._show_norm()
         self._grow_axis()
         for plot in PLOTS:
+            self._stretch(plot)
             self._grow(plot)
 
     # -- ranges ----------------------------------------------------------------------------------------------------
@@ -218,8 +234,16 @@ class Curves(QWidget):
         x, y = self._logarithmic
         return x, y and plot in LOGARITHMIC
 
+    def _forget_ranges(self) -> None:
+        self._tops = dict.fromkeys(PLOTS, (0.0, 0.0))
+        """Between which values the y axis of each plot was made for."""
+        self._end = 0.0
+        """Where the x axes are to end."""
+        self._ends = dict.fromkeys(PLOTS, 0.0)
+        """Where each of them ends."""
+
     def _grow_axis(self) -> None:
-        """Moves the end of the x axes to that of the longest run."""
+        """Finds where the x axes are to end: with the longest run."""
         end = max(run.end for run in self.runs)
         if not end:
             return
@@ -229,13 +253,17 @@ class Curves(QWidget):
             return
         # Estimates of time move: some room lets the axis stand still for a while.
         self._end = end * (1.1 if self.bar.chosen_axis() == "time" else 1.0)
-        for name, plot in self.plots.items():
-            if name not in self._zoomed:
-                if self._logarithmic[0]:
-                    first = max(min((float(s.x[0]) for s in self._series(name) if len(s)), default=1.0), 1e-6)
-                    plot.setXRange(math.log10(first), math.log10(max(self._end, 2 * first)), padding=0.02)
-                else:
-                    plot.setXRange(0, self._end, padding=0.02)
+
+    def _stretch(self, name: str) -> None:
+        """Has a plot's x axis end where it is to end."""
+        if name in self._zoomed or self._ends[name] == self._end:
+            return
+        self._ends[name] = self._end
+        if self._logarithmic[0]:
+            first = max(min((float(s.x[0]) for s in self._series(name) if len(s)), default=1.0), 1e-6)
+            self.plots[name].setXRange(math.log10(first), math.log10(max(self._end, 2 * first)), padding=0.02)
+        else:
+            self.plots[name].setXRange(0, self._end, padding=0.02)
 
     def _series(self, plot: str) -> list[Series]:
         names = [metric.name for metric in METRICS if metric.plot == plot]
@@ -260,14 +288,18 @@ class Curves(QWidget):
             self.plots[plot].setYRange(0, top, padding=0.02)
 
     def _set_axis(self, axis: Axis) -> None:
-        for plot in self.plots.values():
-            plot.setLabel("bottom", AXES[axis])
         for drawn in self._all():
-            drawn.run.set_axis(axis)
-            for line in drawn.lines.values():
-                line.move()
-        self._zoomed.clear()
-        self._fit()
+            drawn.run.axis = axis
+        self._change_plots(self._move)
+
+    def _move(self, plot: str) -> None:
+        """Moves what a plot shows to where it lies on the axis that is chosen."""
+        self.plots[plot].setLabel("bottom", AXES[self.bar.chosen_axis()])
+        for drawn in self._all():
+            for metric in METRICS:
+                if metric.plot == plot:
+                    drawn.run.move(metric.name)
+                    drawn.lines[metric.name].move()
 
     def _set_smoothing(self, weight: float) -> None:
         self._smoother.forget()
@@ -292,10 +324,37 @@ class Curves(QWidget):
 
     def _set_logarithms(self, x: bool, y: bool) -> None:
         self._logarithmic = (x, y)
-        for name, plot in self.plots.items():
-            plot.setLogMode(*self._axes_of(name))
+        self._change_plots(self._take_logarithms)
+
+    def _take_logarithms(self, plot: str) -> None:
+        self.plots[plot].setLogMode(*self._axes_of(plot))
+
+    def _change_plots(self, change: Callable[[str], None]) -> None:
+        """Changes each plot and shows all of every run in it again: with long runs, the user may act in between."""
         self._zoomed.clear()
-        self._fit()
+        self._forget_ranges()
+        self._grow_axis()
+        self._changes.extend(partial(self._change_plot, name, change) for name in PLOTS)
+        self._changes.append(self._show_marks)
+        if max(len(run.series["step_loss"]) for run in self.runs) > LONG:
+            self._change_timer.start()
+        else:
+            while self._changes:
+                self._changes.popleft()()
+
+    def _change_plot(self, name: str, change: Callable[[str], None]) -> None:
+        change(name)
+        self._stretch(name)
+        self._grow(name)
+
+    def _change_next(self) -> None:
+        self._changes.popleft()()
+        if not self._changes:
+            self._change_timer.stop()
+
+    def _show_marks(self) -> None:
+        for drawn in self._all():
+            drawn.show_marks(self._axes_of)
 
     def _loss_zoomed(self) -> None:
         self._zoomed.add("loss")
@@ -343,8 +402,8 @@ class Curves(QWidget):
     # -- looks -----------------------------------------------------------------------------------------------------
 
     def _show_norm(self) -> None:
-        """Leaves the room to the others where no run tells of gradients, as runs of earlier versions."""
-        known = any(len(series) for series in self._series("norm"))
+        """Leaves the room to the others where runs tell of steps but not of gradients, as those of earlier versions."""
+        known = any(map(len, self._series("norm"))) or not any(map(len, self._series("loss")))
         if self.plots["norm"].isHidden() == known:
             self.plots["norm"].setVisible(known)
             layout = self.layout()

@@ -43,6 +43,7 @@ class Figures(QWidget):
         """Shows a dash for each."""
         for label in self._labels.values():
             label.setText("–")
+            label.setToolTip("")
 
     def show_steps(self, steps: Steps, epochs: int) -> None:
         """Shows the newest steps of a run that is to take so many epochs."""

@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QTableView
 
 from explorer.errors import InputError
 from explorer.training.run_folder import BEST, LAST, RunFolder
+from explorer.ui.train.run_model import ELSEWHERE
 
 
 class Forking(QObject):
@@ -28,6 +29,7 @@ class Forking(QObject):
         self.from_best.triggered.connect(self._fork_best)
         self.from_last.triggered.connect(self._fork_last)
         runs.selectionModel().currentRowChanged.connect(self.show_state)
+        runs.model().dataChanged.connect(self.show_state)
 
     def _action(self, text: str, tip: str) -> QAction:
         action = QAction(text, self._runs)
@@ -42,8 +44,10 @@ class Forking(QObject):
     def show_state(self) -> None:
         """Offers what the selected run has."""
         folder = self._folder()
-        self.from_best.setEnabled(folder is not None and (folder / BEST).exists())
-        self.from_last.setEnabled(folder is not None and (folder / LAST).exists())
+        # What another process still trains would be something else by the time that the new run begins with it.
+        usable = folder is not None and not self._runs.currentIndex().data(ELSEWHERE)
+        self.from_best.setEnabled(folder is not None and usable and (folder / BEST).exists())
+        self.from_last.setEnabled(folder is not None and usable and (folder / LAST).exists())
 
     def _fork_best(self) -> None:
         self._fork("")

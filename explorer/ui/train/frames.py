@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from PySide6.QtCore import QObject, QTimer, Signal
+from PySide6.QtCore import QObject, QTimer
 
-FRAME_MS = 50
-"""From one frame to the next, at least."""
+PART_MS = 16
+"""From one part of a frame to the next: what the user does comes in between."""
 LONGEST_INTERVAL = 1.0
 """Seconds from one frame to the next at most, however much else the window does."""
 SHARE = 0.03
@@ -17,19 +17,20 @@ SHARE = 0.03
 
 
 class Frames(QObject):
-    """Asks for a frame when what the last one took, painting included, is its share of the time since."""
+    """Shows a frame, part by part, when what the last one took, painting included, is its share of the time since."""
 
-    due = Signal()
-
-    def __init__(self, busy: Callable[[], bool], parent: QObject) -> None:
+    def __init__(self, parts: Sequence[Callable[[], None]], busy: Callable[[], bool], parent: QObject) -> None:
         """Prepares the pace.
 
         Args:
+            parts: of a frame, in their order: each shows something, and none takes more than a few milliseconds.
             busy: whether something trains; the window needs no moderation when it is over.
             parent: keeps this alive.
         """
         super().__init__(parent)
-        self._busy = busy
+        self._parts, self._busy = parts, busy
+        self._place = 0
+        """Of the part that comes next."""
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.timeout.connect(self._next)
@@ -37,21 +38,28 @@ class Frames(QObject):
         """When the last frame began, in seconds: by the clock, and by the work of this thread until then."""
 
     def start(self) -> None:
-        """Begins to ask for frames."""
+        """Begins to show frames."""
+        self._place = 0
         self._last = (time.perf_counter(), time.thread_time())
-        self._timer.start(FRAME_MS)
+        self._timer.start(PART_MS)
 
-    def stop(self) -> None:
-        """Asks for no more."""
-        self._timer.stop()
+    def finish(self) -> None:
+        """Shows the rest of a frame whose first part has been shown, and no more."""
+        self._place = 1
+        self._timer.start(PART_MS)
 
     def _next(self) -> None:
-        begun, worked = self._last
-        interval = min((time.thread_time() - worked) / SHARE, LONGEST_INTERVAL)
-        early = interval - (time.perf_counter() - begun)
-        if early > 0 and self._busy():
-            self._timer.start(math.ceil(1000 * early))
-            return
-        self._last = (time.perf_counter(), time.thread_time())
-        self._timer.start(FRAME_MS)
-        self.due.emit()
+        busy = self._busy()
+        if self._place == 0:
+            begun, worked = self._last
+            interval = min((time.thread_time() - worked) / SHARE, LONGEST_INTERVAL)
+            early = interval - (time.perf_counter() - begun)
+            if early > 0 and busy:
+                self._timer.start(math.ceil(1000 * early))
+                return
+            self._last = (time.perf_counter(), time.thread_time())
+        part = self._parts[self._place]
+        self._place = (self._place + 1) % len(self._parts)
+        if self._place or busy:
+            self._timer.start(PART_MS)
+        part()

@@ -52,6 +52,7 @@ class Line(pg.GraphicsObject):  # type: ignore[misc]
 
         self._weight = weight
         self.average.clear()
+        self.average.reserve(2 * len(self.series) if weight else 0)
         if isinstance(known, np.ndarray) and len(known) <= len(self.series):
             places = slice(len(known))
             self.average.extend(self.series.x[places], known, self.series.steps[places])

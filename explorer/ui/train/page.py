@@ -5,17 +5,17 @@ from __future__ import annotations
 from contextlib import suppress
 from pathlib import Path
 
-from PySide6.QtCore import QByteArray, QFile, QSettings, Qt, Signal
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QMessageBox, QSplitter, QVBoxLayout, QWidget
+from PySide6.QtCore import QByteArray, QSettings, Qt, Signal
+from PySide6.QtWidgets import QHBoxLayout, QSplitter, QVBoxLayout, QWidget
 
 from explorer.architectures.options import Scalar
 from explorer.data.download import Progress
 from explorer.errors import InputError
-from explorer.training.errors import TrainingError
+from explorer.training.errors import TrainingError, UnwritableError
 from explorer.training.events import Epoch, Evaluating, Event, Finished, Started, Steps
 from explorer.training.recipe import Recipe, default_recipe
 from explorer.training.recipe_text import read_text
-from explorer.training.run_folder import RunFolder, RunSummary, list_runs
+from explorer.training.run_folder import RunFolder, RunSummary
 from explorer.ui.background import Answer, Background
 from explorer.ui.numbers import short_bytes, short_time
 from explorer.ui.train.comparison import Comparison
@@ -23,10 +23,12 @@ from explorer.ui.train.controls import Controls
 from explorer.ui.train.curves import Curves
 from explorer.ui.train.dataset_browser import DatasetBrowser
 from explorer.ui.train.end_notice import EndNotice
-from explorer.ui.train.figures import Figures
+from explorer.ui.train.following import Following
 from explorer.ui.train.forking import Forking
 from explorer.ui.train.frames import Frames
+from explorer.ui.train.heading import Heading
 from explorer.ui.train.iteration import end_iterations
+from explorer.ui.train.layers_window import LayersWindow
 from explorer.ui.train.preflight_line import PreflightLine
 from explorer.ui.train.rate_finder import RateFinder
 from explorer.ui.train.recipe_bar import RecipeBar
@@ -34,10 +36,10 @@ from explorer.ui.train.recipe_form import RecipeForm
 from explorer.ui.train.results import Results
 from explorer.ui.train.run_curves import RunCurves, read_run
 from explorer.ui.train.run_list import RunList
+from explorer.ui.train.run_listing import RunListing
 from explorer.ui.train.run_queue import RunQueue, run_text
 from explorer.ui.train.trainer import Trainer
 from explorer.ui.widgets.banner import Banner
-from explorer.ui.widgets.named import named
 
 
 class TrainPage(QWidget):
@@ -54,15 +56,13 @@ class TrainPage(QWidget):
         super().__init__(parent)
         self._settings = settings
         self.trainer: Trainer | None = None
-        self._runs: list[RunSummary] = []
         self._background = Background(self)
         self._background.answered.connect(self._answered)
-        self._list_question = self._read_question = 0
-        self._in_parts: tuple[str, int] | None = None
-        """Folder of the run whose memory was full, and the parts that its batch fits in."""
+        self._read_question = 0
+        self._failed: tuple[RunFolder, int] | None = None
+        """The run that has failed and may go on, and the parts that its batch fits in; 0 where it may stay whole."""
         self._closing = False
         self._notice = EndNotice(self)
-        self._active = ""
         self._started: Started | None = None
 
         self.form = RecipeForm(self)
@@ -76,17 +76,19 @@ class TrainPage(QWidget):
         self.curves = Curves(self)
         self.curves.bar.remember(settings)
         self.comparison = Comparison(self.runs, self.curves, self._background, settings)
+        self.listing = RunListing(self.runs, self.curves, self.comparison, settings, self)
         self.results = Results(self)
-        self.title = named(QLabel(self), "title")
-        self.subtitle = QLabel(self)
-        self.subtitle.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        self.figures = Figures(self)
+        self.layers: LayersWindow | None = None
+        """Made when it is first opened."""
+        self.heading = Heading(self)
+        self.figures = self.heading.figures
+        self.following = Following(self.curves, self.figures, lambda: self.trainer is not None)
         self._build()
-        self._frames = Frames(lambda: self.trainer is not None and self.trainer.isRunning(), self)
-        self._frames.due.connect(self._take_events)
+        parts = (self._take_events, *self.curves.parts)
+        self._frames = Frames(parts, lambda: self.trainer is not None and self.trainer.isRunning(), self)
 
         self.bar.failed.connect(self.banner.say)
-        self.banner.accepted.connect(self._go_on_in_parts)
+        self.banner.accepted.connect(self._go_on)
         self.form.changed.connect(self._recipe_changed)
         self.form.find_rate.clicked.connect(self.find_rate)
         self.form.browse_wanted.connect(self.browse)
@@ -106,14 +108,18 @@ class TrainPage(QWidget):
         self.runs.shown.connect(self._show_run)
         self.runs.resumed.connect(self._resume)
         self.runs.classified.connect(self.classify_wanted)
-        self.runs.deleted.connect(self._delete)
         self.runs.results_wanted.connect(self.results.show_run)
+        self.listing.changed.connect(self.runs_changed)
+        self.listing.deleted.connect(self.queue.drop)
+        self.listing.failed.connect(self.banner.say)
+        self.listing.opened.opened.connect(self._open_run)
+        self.following.outdated.connect(self._read_anew)
+        self.curves.bar.layers_wanted.connect(self.show_layers)
         self.comparison.failed.connect(self.banner.say)
         self.curves.failed.connect(self.banner.say)
         self._remember()
         self._show_state()
-        self._show_heading(None)
-        self._list()
+        self.listing.refresh()
 
     def _build(self) -> None:
         above = QWidget(self)
@@ -132,9 +138,7 @@ class TrainPage(QWidget):
         rows = QVBoxLayout(right)
         rows.setContentsMargins(4, 0, 0, 0)
         rows.addWidget(self.banner)
-        rows.addWidget(self.title)
-        rows.addWidget(self.subtitle)
-        rows.addWidget(self.figures)
+        rows.addWidget(self.heading)
         rows.addWidget(self.curves, 1)
         self.sides = QSplitter(Qt.Orientation.Horizontal, self)
         self.sides.addWidget(self.left)
@@ -159,7 +163,7 @@ class TrainPage(QWidget):
 
     def usable_runs(self) -> list[tuple[str, Path]]:
         """Returns title and folder of every run that has trained weights."""
-        return [(_run_title(run), Path(run.path)) for run in self._runs if run.has_weights]
+        return [(_run_title(run), Path(run.path)) for run in self.listing.runs if run.has_weights]
 
     def open_recipe(self, path: Path) -> None:
         """Puts the recipe of a file into the form."""
@@ -167,8 +171,16 @@ class TrainPage(QWidget):
         self.bar.open(path)
 
     def open_run(self, path: Path) -> None:
-        """Shows the curves of a run, from wherever its folder is."""
-        self._show_run(str(path))
+        """Shows the curves of a run, from wherever its folder is; beside those of the run that trains here."""
+        self._open_run(str(path.absolute()))
+
+    def _open_run(self, path: str) -> None:
+        self.listing.opened.add(path)
+        if self.trainer is not None and path != self.listing.active:
+            others = [other for other in self.runs.model.checked if other != path]
+            self.runs.model.check([*others, path])
+        self._show_run(path)
+        self.listing.refresh()
 
     def stop(self) -> bool:
         """Saves and ends a run in progress; returns whether all threads have ended."""
@@ -179,10 +191,11 @@ class TrainPage(QWidget):
             self._settings.setValue(f"train/{name}", getattr(self, name).saveState())
         with suppress(InputError):
             self._settings.setValue("train/recipe", self.form.recipe().to_toml())
-        ended = True
+        ended = self.following.stop()
+        ended = self.listing.stop() and ended
         if self.trainer is not None:
             self.trainer.stop()
-            ended = self.trainer.wait(100)
+            ended = self.trainer.wait(100) and ended
         ended = end_iterations(self, 100) and ended
         return self.queue.stop() and self.results.stop() and self.curves.stop() and self._background.stop(100) and ended
 
@@ -224,6 +237,12 @@ class TrainPage(QWidget):
         own = None if self.form.own_input.isChecked() else self.form.input.value()
         DatasetBrowser(self.form.data.name, self.form.folder.text().strip(), own, self).show()
 
+    def show_layers(self) -> None:
+        """Opens the window on the layers of the run on show."""
+        if self.layers is None:
+            self.layers = LayersWindow(self.curves, lambda: self.trainer, self)
+        self.layers.open()
+
     def _use_rate(self, rate: float) -> None:
         self.form.set_value("learning_rate", rate)
 
@@ -248,7 +267,7 @@ class TrainPage(QWidget):
 
     def _queue_changed(self) -> None:
         self.runs.model.waiting = {*self.queue.paths()}
-        self._list(self._active)
+        self.listing.refresh()
 
     def _resume(self, path: str) -> None:
         if self.trainer is not None:
@@ -270,7 +289,7 @@ class TrainPage(QWidget):
         self._started = None
         if not trainer.resume:
             self.curves.clear()
-        self._show_heading(trainer.recipe)
+        self.heading.show_recipe(trainer.recipe)
         self.figures["state"].setText("preparing…")
         trainer.finished.connect(self._ended)
         trainer.start()
@@ -307,7 +326,7 @@ class TrainPage(QWidget):
             return
         trainer.wait()
         self._take_events()
-        self._frames.stop()
+        self._frames.finish()
         self.trainer = None
         outcome = "failed" if trainer.error is not None else "finished" if trainer.completed else "stopped"
         if trainer.error is not None:
@@ -319,46 +338,45 @@ class TrainPage(QWidget):
         self.status_changed.emit("")
         self.progress_changed.emit(-1.0)
         self._show_state()
-        self._list()
+        self.listing.refresh("")
         followed = outcome != "stopped" and self._start_next()
         if outcome == "failed" or (outcome == "finished" and not followed):
             self._notice.tell(f"Training has {outcome}", run_text(trainer.recipe))
 
     def _say_failure(self, trainer: Trainer, text: str) -> None:
-        """Shows why a run ended; where its batch was too large for the memory, it may go on with it in parts."""
-        parts = trainer.error.accumulate if isinstance(trainer.error, TrainingError) else 0
-        self._in_parts = (str(trainer.folder.path), parts) if trainer.folder is not None and parts else None
-        self.banner.say(text, f"Go on in {parts} parts" if self._in_parts else "")
+        """Shows why a run ended; where that was for want of memory or of room on the disk, it may go on."""
+        folder, parts = trainer.folder, trainer.error.accumulate if isinstance(trainer.error, TrainingError) else 0
+        again = isinstance(trainer.error, UnwritableError) and folder is not None and folder.path.is_dir()
+        self._failed = (folder, parts) if folder is not None and (parts or again) else None
+        self.banner.say(text, f"Go on in {parts} parts" if parts else "Try again" if again else "")
 
-    def _go_on_in_parts(self) -> None:
-        if self._in_parts is None or self.trainer is not None:
+    def _go_on(self) -> None:
+        if self._failed is None or self.trainer is not None:
             return
-        path, parts = self._in_parts
+        folder, parts = self._failed
         try:
-            RunFolder(Path(path)).take_in_parts(parts)
+            if parts:
+                folder.take_in_parts(parts)
         except (InputError, TrainingError) as error:
             self.banner.say(str(error))
             return
-        self._resume(path)
+        self._resume(str(folder.path))
 
     def _take_events(self) -> None:
-        """Shows what has happened since the last frame, in one update."""
+        """Takes in what has happened since the last frame, and shows it but for the curves."""
         trainer = self.trainer
         if trainer is None or self._read_question:  # the curves so far come first
             return
-        latest: dict[type, Event] = {}
-        while trainer.events:
-            event = trainer.events.popleft()
-            latest[type(event)] = event
-            self.curves.add(event)
+        events = [trainer.events.popleft() for _ in range(len(trainer.events))]
+        self.curves.add(events)
+        for event in events:
             if isinstance(event, Started):
                 self._started = event
                 self._show_started(event)
             elif isinstance(event, Epoch):
                 self.figures.show_epoch(event)
-                self.runs.model.note_epoch(self._active, event.epoch, event.validation_accuracy)
-        self.curves.draw()
-        self._show_latest(latest)
+                self.runs.model.note_epoch(self.listing.active, event.epoch, event.validation_accuracy)
+        self._show_latest({type(event): event for event in events})
 
     # -- what is on show -------------------------------------------------------------------------------------------
 
@@ -380,30 +398,15 @@ class TrainPage(QWidget):
         if isinstance(evaluating, Evaluating):
             self.status_changed.emit(f"Evaluating: {evaluating.done:,} of {evaluating.total:,} images")
         finished = latest.get(Finished)
-        if isinstance(finished, Finished) and finished.test_accuracy is not None:
-            self.subtitle.setText(
-                f"{self.subtitle.text()}   ·   best epoch {finished.best_epoch}: "
-                f"{100 * finished.test_accuracy:.2f} % of the test images"
-            )
+        if isinstance(finished, Finished):
+            self.heading.show_finished(finished)
 
     def _show_started(self, started: Started) -> None:
         self.figures["state"].setText("training")
         self.curves.name_run(started.run, f"{started.architecture.rpartition('/')[2]} · {started.dataset}")
         self.comparison.forget(started.run)
-        self._show_subtitle(started)
-        self._list(active=started.run)
-
-    def _show_subtitle(self, started: Started) -> None:
-        images = f"{started.train_images:,} + {started.validation_images:,} images"
-        mixed = "" if started.precision == "32-true" else f", {started.precision}"
-        self.subtitle.setText(f"{started.params:,} parameters   ·   {images}   ·   {started.device_name}{mixed}")
-        self.subtitle.setToolTip(started.run)
-
-    def _show_heading(self, recipe: Recipe | None) -> None:
-        self.figures.clear()
-        name = f"{recipe.architecture.rpartition('/')[2]} on {recipe.dataset}" if recipe else "Train a network"
-        self.title.setText(name)
-        self.subtitle.setText("" if recipe else "Choose a recipe and press Start; the digits need no download.")
+        self.heading.show_started(started)
+        self.listing.refresh(started.run)
 
     def _show_state(self) -> None:
         trainer = self.trainer
@@ -422,9 +425,13 @@ class TrainPage(QWidget):
 
     # -- runs ------------------------------------------------------------------------------------------------------
 
-    def _list(self, active: str = "") -> None:
-        self._active = active
-        self._list_question = self._background.ask(list_runs)
+    def _read_anew(self, path: str) -> None:
+        """Reads a run on show again: other lines are in its metrics than those that were read."""
+        if path == self.curves.runs[0].path:
+            self._show_run(path)
+        else:
+            self.comparison.forget(path)
+            self.comparison.refresh()
 
     def _show_run(self, path: str) -> None:
         """Asks for a run's curves, unless it is the one that trains now."""
@@ -433,14 +440,7 @@ class TrainPage(QWidget):
         self._read_question = self._background.ask(read_run, path)
 
     def _answered(self, answer: Answer) -> None:
-        if answer.id == self._list_question and isinstance(answer.result, list):
-            self._runs = answer.result
-            self.runs.set_runs(self._runs, self._active)
-            if self._active:
-                self.runs.select(self._active)
-            self.comparison.refresh()
-            self.runs_changed.emit()
-        elif answer.id == self._read_question:
+        if answer.id == self._read_question:
             self._read_question = 0
             if isinstance(answer.result, tuple):
                 self._show_read(*answer.result)
@@ -448,13 +448,18 @@ class TrainPage(QWidget):
                 self.banner.say(str(answer.error))
 
     def _show_read(self, recipe: Recipe, events: list[Event], curves: RunCurves) -> None:
+        again = curves.path == self.curves.runs[0].path
+        if again:  # which no file of the run holds
+            curves.layers.statistics = self.curves.runs[0].layers.statistics
+        if self.trainer is not None:  # it is resumed here, and tells what it does itself
+            curves.read_to = None
         self.curves.show_run(curves)
         self.comparison.refresh()
-        self._show_heading(recipe)
-        if self.trainer is None:
+        self.heading.show_recipe(recipe)
+        if self.trainer is None and not again:  # what the user has changed in the form stays
             self.form.set_recipe(recipe)
         for started in [event for event in events if isinstance(event, Started)][-1:]:
-            self._show_subtitle(started)
+            self.heading.show_started(started)
         for event in events:
             if isinstance(event, Epoch):
                 self.figures.show_last_epoch(event, recipe.epochs)
@@ -462,20 +467,7 @@ class TrainPage(QWidget):
             finished = any(isinstance(event, Finished) for event in events)
             self.figures["state"].setText("finished" if finished else "stopped")
             self._show_latest({type(event): event for event in events if isinstance(event, Finished)})
-
-    def _delete(self, path: str) -> None:
-        """Moves a run to the trash, from where it can be taken back."""
-        answer = QMessageBox.question(self, "Delete run", f"Move this run to the trash?\n{path}")
-        if answer != QMessageBox.StandardButton.Yes:
-            return
-        self.queue.drop(path)
-        try:
-            with RunFolder(Path(path)).lock():  # another window may train it
-                if not QFile.moveToTrash(path):
-                    self.banner.say(f"{path} could not be moved to the trash: delete it in a file manager")
-        except InputError as error:
-            self.banner.say(str(error))
-        self._list()
+            self.following.poll()
 
     def _remember(self) -> None:
         """Takes up the recipe and the sizes of the last time."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QSettings, Qt, Signal
+from PySide6.QtGui import QKeySequence
 from PySide6.QtWidgets import QCheckBox, QComboBox, QHBoxLayout, QLabel, QMenu, QSlider, QToolButton, QWidget
 
 from explorer.ui.train.run_curves import AXES, Axis
@@ -21,6 +22,7 @@ class PlotBar(QWidget):
     import_wanted = Signal()
     """A folder of TensorBoard's is to be chosen."""
     imports_removed = Signal()
+    layers_wanted = Signal()
     export_wanted = Signal(str)
     """`png`, `svg` or `csv`."""
 
@@ -45,6 +47,10 @@ class PlotBar(QWidget):
         self.log_y = QCheckBox("log &y", self)
         self.log_x.setToolTip("Logarithmic horizontal axis")
         self.log_y.setToolTip("Logarithmic loss, learning rate and gradient norm")
+        self.layers = QToolButton(self)
+        self.layers.setText("Layers…")
+        self.layers.setToolTip("What happens inside the network: update ratio and histograms of each layer (Ctrl+L)")
+        self.layers.setShortcut(QKeySequence("Ctrl+L"))
         self.fit = QToolButton(self)
         self.fit.setText("Show &all")
         self.fit.setToolTip("Undo zooming and moving: all of every run")
@@ -72,9 +78,11 @@ class PlotBar(QWidget):
         for widget in (self.axis, label, self.slider, self.weight, self.log_x, self.log_y):
             row.addWidget(widget)
         row.addStretch(1)
+        row.addWidget(self.layers)
         row.addWidget(self.fit)
         row.addWidget(self.imports)
         row.addWidget(self.export)
+        self.layers.clicked.connect(self.layers_wanted)
         self.fit.clicked.connect(self.fit_wanted)
         self.axis.currentIndexChanged.connect(self._axis_changed)
         self.slider.valueChanged.connect(self._smoothing_changed)

@@ -1,4 +1,4 @@
-"""What the curves say under the pointer: every line's value at one place of the x axis."""
+"""What the curves say at one place of the x axis, which the pointer or the keys choose: every line's value there."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyqtgraph as pg
 from PySide6.QtCore import QEvent, QObject, QPoint, QPointF, Qt
-from PySide6.QtGui import QColor, QMouseEvent
+from PySide6.QtGui import QColor, QFocusEvent, QKeyEvent, QMouseEvent
 from PySide6.QtWidgets import QLabel
 
 from explorer.ui.numbers import short_time
@@ -65,8 +65,17 @@ def _written(name: str, value: float) -> str:
     return f"{value:,.0f}" if name == "speed" else f"{value:.4g}"
 
 
+FAST = 20
+"""Columns of pixels that a key moves by with the shift key held."""
+ZOOM = 2.0
+"""What + and - change the length of the visible part by."""
+
+
 class Readout(QObject):
-    """A line across all plots that follows the pointer, and a table beside it."""
+    """A line across all plots that follows the pointer, and a table beside it.
+
+    In the plot that has the focus, the arrow keys, Home and End move the line, + and - zoom about it, Escape hides it.
+    """
 
     def __init__(self, curves: Curves, plots: Mapping[str, Any]) -> None:
         super().__init__(curves)
@@ -84,10 +93,17 @@ class Readout(QObject):
             self._lines[name] = line
             plot.viewport().setMouseTracking(True)
             plot.viewport().installEventFilter(self)
+            plot.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+            plot.installEventFilter(self)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        if event.type() == QEvent.Type.Leave:
+        if event.type() in (QEvent.Type.Leave, QEvent.Type.FocusOut):
             self.hide()
+        elif event.type() == QEvent.Type.FocusIn and isinstance(event, QFocusEvent):
+            if event.reason() in (Qt.FocusReason.TabFocusReason, Qt.FocusReason.BacktabFocusReason):
+                self._read(watched, self._place(watched))
+        elif event.type() == QEvent.Type.KeyPress and isinstance(event, QKeyEvent):
+            return watched in self._plots.values() and self._press(watched, event)
         elif event.type() == QEvent.Type.MouseMove and isinstance(event, QMouseEvent):
             for plot in self._plots.values():
                 if plot.viewport() is watched:
@@ -104,8 +120,49 @@ class Readout(QObject):
         logarithmic = bool(box.state["logMode"][0])
         self.show_at(10**x if logarithmic else x, plot.viewport().mapTo(self._curves, at.toPoint()))
 
+    def _place(self, plot: Any) -> float:
+        """Returns where the line is in a plot's own coordinates; at the right end where it is not to be seen."""
+        left, right = plot.getViewBox().viewRange()[0]
+        line = next(line for name, line in self._lines.items() if self._plots[name] is plot)
+        return min(max(float(line.value()), left), right) if line.isVisible() else float(right)
+
+    def _read(self, plot: Any, place: float) -> None:
+        """Reads at a place of a plot's own coordinates, beside its middle."""
+        box = plot.getViewBox()
+        logarithmic = bool(box.state["logMode"][0])
+        scene = box.mapViewToScene(QPointF(place, sum(box.viewRange()[1]) / 2))
+        point = plot.viewport().mapTo(self._curves, plot.mapFromScene(scene))
+        self.show_at(10**place if logarithmic else place, point)
+
+    def _press(self, plot: Any, event: QKeyEvent) -> bool:
+        """Takes a key; returns whether it means anything here."""
+        key, box, place = event.key(), plot.getViewBox(), self._place(plot)
+        left, right = box.viewRange()[0]
+        step = (right - left) / max(box.width(), 1)
+        if event.modifiers() & Qt.KeyboardModifier.ShiftModifier:
+            step *= FAST
+        moved = {
+            Qt.Key.Key_Left: place - step,
+            Qt.Key.Key_Right: place + step,
+            Qt.Key.Key_Home: left,
+            Qt.Key.Key_End: right,
+        }
+        if key in moved:
+            self._read(plot, min(max(moved[Qt.Key(key)], left), right))
+        elif key in (Qt.Key.Key_Plus, Qt.Key.Key_Equal, Qt.Key.Key_Minus):
+            factor = ZOOM if key == Qt.Key.Key_Minus else 1 / ZOOM
+            box.setXRange(place - (place - left) * factor, place + (right - place) * factor, padding=0)
+            box.sigRangeChangedManually.emit([True, False])
+            self._read(plot, place)
+        elif key == Qt.Key.Key_Escape and not self.label.isHidden():
+            self.hide()
+        else:
+            return False
+        return True
+
     def show_at(self, x: float, at: QPoint) -> None:
         """Reads all curves at x of the axis, and shows the table beside a point of the widget."""
+        x = max(x, 0.0)  # nothing lies left of the beginning
         runs = self._curves.runs
         colours = [self._curves.colour_of(run.path) or QColor("#2f6fde") for run in runs]
         text = reading(runs, x, colours)

@@ -281,9 +281,9 @@ class Results(QDialog):
         if analysis is not None:
             wrong = sum(sample.label != sample.prediction for sample in analysis.samples)
             five = f"   ·   top-5 {100 * analysis.top5_accuracy:.2f} %" if len(analysis.classes) > 5 else ""
-            self.summary.setText(
-                f"{100 * analysis.accuracy:.2f} % of {len(analysis.samples):,} images{five}   ·   {wrong:,} wrong"
-            )
+            count = f"{len(analysis.samples):,} images"
+            views = f", {analysis.views} views of each" if analysis.views > 1 else ""
+            self.summary.setText(f"{100 * analysis.accuracy:.2f} % of {count}{views}{five}   ·   {wrong:,} wrong")
             self.show_hardest()
 
     # -- images ----------------------------------------------------------------------------------------------------

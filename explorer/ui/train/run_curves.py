@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from explorer.training.events import Epoch, Event, RateChanged, Started, Steps
+from explorer.training.events import (
+    Epoch,
+    Event,
+    Finished,
+    LayerRatios,
+    LayerStatistics,
+    RateChanged,
+    Started,
+    Steps,
+)
+from explorer.training.metrics_index import Place
 from explorer.training.recipe import Recipe
 from explorer.training.run_folder import RunFolder
+from explorer.ui.train.layer_history import LayerHistory
 from explorer.ui.train.series import Series
 
 if TYPE_CHECKING:
@@ -59,8 +71,12 @@ class RunCurves:
         self._start()
 
     def _start(self) -> None:
+        self.layers = LayerHistory()
         self.steps_per_epoch, self.epochs = 1, 0
         self._images_per_step = 0.0
+        self.finished = False
+        self.read_to: Place | None = None
+        """Up to where its metrics have been read; None where that is not known."""
 
     def clear(self) -> None:
         """Forgets the run, but not the axis."""
@@ -70,19 +86,43 @@ class RunCurves:
         self.rate_changes = []
         self._start()
 
-    def add(self, event: Event) -> None:
-        """Takes in an event."""
+    def add(self, events: Iterable[Event]) -> None:
+        """Takes in events; those of successive steps at once."""
+        for of_steps, group in groupby(events, lambda event: isinstance(event, Steps)):
+            if of_steps:
+                self._add_reports([event for event in group if isinstance(event, Steps)])
+            else:
+                for event in group:
+                    self._add(event)
+
+    def _add_reports(self, reports: Sequence[Steps]) -> None:
+        import numpy as np
+
+        steps = [report.step for report in reports]
+        speeds = [report.images_per_second for report in reports]
+        losses = np.concatenate([report.losses for report in reports])
+        counts = np.array([len(report.losses) for report in reports])
+        self._tick(steps, counts, speeds)
+        # The steps of a report are those up to its own.
+        places = np.arange(len(losses)) + np.repeat(steps - np.cumsum(counts) + 1, counts)
+        self.extend("step_loss", places, losses)
+        self.extend("rate", steps, [report.learning_rate for report in reports])
+        self.extend("speed", steps, speeds)
+        norms = [(report.step, report.grad_norm) for report in reports if report.grad_norm is not None]
+        if norms:
+            self.extend("norm", *zip(*norms, strict=True))
+
+    def _add(self, event: Event) -> None:
         if isinstance(event, Started):
             self.steps_per_epoch, self.epochs = max(event.steps_per_epoch, 1), event.epochs
             self._images_per_step = event.train_images / self.steps_per_epoch
-        elif isinstance(event, Steps):
-            self._tick([event.step], [len(event.losses)], [event.images_per_second])
-            first = event.step - len(event.losses) + 1
-            self.extend("step_loss", range(first, event.step + 1), event.losses)
-            self.extend("rate", [event.step], [event.learning_rate])
-            self.extend("speed", [event.step], [event.images_per_second])
-            if event.grad_norm is not None:
-                self.extend("norm", [event.step], [event.grad_norm])
+            for series in (*self.series.values(), self._clock):
+                series.reserve(self.steps_per_epoch * self.epochs)
+            self.finished = False
+        elif isinstance(event, Finished):
+            self.finished = True
+        elif isinstance(event, LayerRatios | LayerStatistics):
+            self.layers.add(event)
         elif isinstance(event, RateChanged):
             before = [change for change in self.rate_changes if change.step < event.step]
             self.rate_changes = [*before, event]
@@ -157,8 +197,13 @@ class RunCurves:
     def set_axis(self, axis: Axis) -> None:
         """Moves all points to where they lie on another axis."""
         self.axis = axis
-        for series in self.series.values():
-            series.move(self.place(series.steps))
+        for name in self.series:
+            self.move(name)
+
+    def move(self, name: str) -> None:
+        """Moves the points of one metric to where they lie on the axis."""
+        series = self.series[name]
+        series.move(self.place(series.steps))
 
     @property
     def end(self) -> float:
@@ -194,13 +239,10 @@ def read_run(path: str) -> tuple[Recipe, list[Event], RunCurves]:
     """
     folder = RunFolder(Path(path))
     recipe, metrics, curves = folder.recipe, folder.read_metrics(), RunCurves(path)
-    for event in metrics.events:
-        if isinstance(event, Started):
-            curves.add(event)
+    curves.add(event for event in metrics.events if isinstance(event, Started))
     curves.add_steps(metrics.steps)
-    for event in metrics.events:
-        if not isinstance(event, Started):
-            curves.add(event)
+    curves.add(event for event in metrics.events if not isinstance(event, Started))
+    curves.read_to = metrics.place
     return recipe, list(metrics.events), curves
 
 

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from enum import IntEnum
-
-from PySide6.QtCore import QAbstractTableModel, QModelIndex, QPersistentModelIndex, Qt, QTimer, QUrl, Signal
-from PySide6.QtGui import QAction, QColor, QDesktopServices, QGuiApplication, QKeySequence, QPainter, QPixmap
+from PySide6.QtCore import Qt, QTimer, QUrl, Signal
+from PySide6.QtGui import QAction, QDesktopServices, QGuiApplication, QKeySequence
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QHBoxLayout,
@@ -20,150 +17,11 @@ from PySide6.QtWidgets import (
 )
 
 from explorer.training.run_folder import RunSummary
+from explorer.ui.train.run_model import Col, Index, RunModel, run_name
 from explorer.ui.widgets.filtered_table import TYPING_MS
 from explorer.ui.widgets.named import named
 
-Index = QModelIndex | QPersistentModelIndex
-
-
-class Col(IntEnum):
-    """Columns of the list."""
-
-    NAME = 0
-    BEST = 1
-    EPOCHS = 2
-    STATE = 3
-
-
-HEADERS = ("Run", "Best", "Epochs", "State")
-
-
-def run_name(run: RunSummary) -> str:
-    """Returns what a run is called: its own name, or network and dataset."""
-    return run.title or f"{run.architecture.rpartition('/')[2]} · {run.dataset}"
-
-
-class RunModel(QAbstractTableModel):
-    """Runs as rows, newest first; `UserRole` is the run's folder. A check mark has its curves drawn along."""
-
-    checked_changed = Signal()
-    renamed = Signal(str, str)
-    """A run's folder, and what the user calls it from now on; nothing is written yet."""
-
-    def __init__(self, parent: QWidget) -> None:
-        super().__init__(parent)
-        self.runs: list[RunSummary] = []
-        self.active = ""
-        """Folder of the run that trains now."""
-        self.waiting: set[str] = set()
-        """Folders of the runs in the queue."""
-        self.checked: list[str] = []
-        """Folders of the runs with a check mark, in the order in which they got it."""
-        self._swatches: dict[str, QPixmap] = {}
-
-    def set_runs(self, runs: list[RunSummary]) -> None:
-        self.beginResetModel()
-        self.runs = runs
-        self.endResetModel()
-
-    def set_colours(self, colours: dict[str, QColor]) -> None:
-        """Shows the colours of the runs' curves, by folder."""
-        self._swatches = {}
-        for path, colour in colours.items():
-            swatch = QPixmap(12, 12)
-            swatch.fill(QColor("#ffffff"))  # a rim, to be seen on a selected row
-            painter = QPainter(swatch)
-            painter.fillRect(1, 1, 10, 10, colour)
-            painter.end()
-            self._swatches[path] = swatch
-        self._name_changed()
-
-    def check(self, paths: list[str]) -> None:
-        """Sets all check marks."""
-        self.checked = list(paths)
-        self._name_changed()
-        self.checked_changed.emit()
-
-    def _name_changed(self) -> None:
-        if self.runs:
-            self.dataChanged.emit(self.index(0, Col.NAME), self.index(len(self.runs) - 1, Col.NAME))
-
-    def flags(self, index: Index) -> Qt.ItemFlag:
-        flags = super().flags(index)
-        if index.column() == Col.NAME:
-            flags |= Qt.ItemFlag.ItemIsUserCheckable | Qt.ItemFlag.ItemIsEditable
-        return flags
-
-    def setData(self, index: Index, value: object, role: int = Qt.ItemDataRole.EditRole) -> bool:
-        run = self.runs[index.row()]
-        if role == Qt.ItemDataRole.CheckStateRole:
-            others = [path for path in self.checked if path != run.path]
-            self.check([*others, run.path] if Qt.CheckState(value) == Qt.CheckState.Checked else others)
-            return True
-        if role == Qt.ItemDataRole.EditRole:
-            title = " ".join(str(value).split())
-            if title != run_name(run):
-                self.runs[index.row()] = replace(run, title=title)
-                self.dataChanged.emit(index, index)
-                self.renamed.emit(run.path, title)
-            return True
-        return False
-
-    def rowCount(self, parent: Index | None = None) -> int:
-        return 0 if parent is not None and parent.isValid() else len(self.runs)
-
-    def columnCount(self, parent: Index | None = None) -> int:
-        return len(Col)
-
-    def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> object:
-        run, column = self.runs[index.row()], Col(index.column())
-        if role == Qt.ItemDataRole.DisplayRole:
-            best = "" if run.best_accuracy is None else f"{100 * run.best_accuracy:.2f} %"
-            return {
-                Col.NAME: run_name(run),
-                Col.BEST: best,
-                Col.EPOCHS: f"{run.epochs_done} / {run.epochs}",
-                Col.STATE: self.state(run),
-            }[column]
-        if role == Qt.ItemDataRole.EditRole:
-            return run_name(run)
-        if role == Qt.ItemDataRole.CheckStateRole and column == Col.NAME:
-            return Qt.CheckState.Checked if run.path in self.checked else Qt.CheckState.Unchecked
-        if role == Qt.ItemDataRole.DecorationRole and column == Col.NAME:
-            return self._swatches.get(run.path)
-        if role == Qt.ItemDataRole.ToolTipRole:
-            network = f"{run.architecture} · {run.dataset}"
-            return (
-                f"{run_name(run)}\n{network}\n{run.path}\n{self.state(run)}"
-                if run.title
-                else (f"{network}\n{run.path}\n{self.state(run)}")
-            )
-        if role == Qt.ItemDataRole.UserRole:
-            return run.path
-        if role == Qt.ItemDataRole.TextAlignmentRole and column in (Col.BEST, Col.EPOCHS):
-            return Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
-        return None
-
-    def note_epoch(self, path: str, epochs_done: int, accuracy: float) -> None:
-        """Takes over what the run in progress has reached."""
-        for row, run in enumerate(self.runs):
-            if run.path == path:
-                best = max(accuracy, run.best_accuracy if run.best_accuracy is not None else 0.0)
-                self.runs[row] = replace(run, epochs_done=epochs_done, best_accuracy=best, has_weights=True)
-                self.dataChanged.emit(self.index(row, Col.BEST), self.index(row, Col.EPOCHS))
-
-    def state(self, run: RunSummary) -> str:
-        """Returns one word on how the run stands."""
-        if run.path == self.active:
-            return "training"
-        if run.path in self.waiting:
-            return "waiting"
-        return "finished" if run.finished else "stopped" if run.resumable else "not begun"
-
-    def headerData(self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole) -> object:
-        if orientation == Qt.Orientation.Horizontal and role == Qt.ItemDataRole.DisplayRole:
-            return HEADERS[section]
-        return None
+_ELSEWHERE_TIP = "Another process trains this run: stop it there first"
 
 
 class RunList(QWidget):
@@ -178,9 +36,15 @@ class RunList(QWidget):
     """Folder and name of a run."""
     renamed = Signal(str, str)
     checked_changed = Signal()
+    open_wanted = Signal()
+    """A run from elsewhere is to be chosen."""
+    taken_out = Signal(str)
+    """Folder of a run from elsewhere that the list is to show no longer."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self.opened: list[str] = []
+        """Folders of the runs from elsewhere."""
         self.model = RunModel(self)
         self.view = QTableView(self)
         self.view.setModel(self.model)
@@ -204,11 +68,11 @@ class RunList(QWidget):
         self.results = QPushButton("Results…", self)
         self.results.setToolTip("Confusion matrix and hardest images of the selected run's best weights")
         self.resume = QPushButton("Resume", self)
-        self.resume.setToolTip("Go on with the selected run where it stopped")
         self.classify = QPushButton("Classify with it", self)
         self.classify.setToolTip("Use the best weights of the selected run on the Classify page")
         self.delete = QPushButton("Delete…", self)
-        self.delete.setToolTip("Move the selected run to the trash")
+        self.open = QPushButton("Open run…", self)
+        self.open.setToolTip("Show a run from anywhere, one that another machine trains for instance (Ctrl+Shift+O)")
         self.empty = named(QLabel("No runs yet: press Start to train the first one.", self), "muted")
         self.empty.setAlignment(Qt.AlignmentFlag.AlignCenter)
         buttons = QHBoxLayout()
@@ -216,7 +80,11 @@ class RunList(QWidget):
             buttons.addWidget(button)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(self.search)
+        head = QHBoxLayout()
+        head.addWidget(self.search, 1)
+        head.addStretch(0)
+        head.addWidget(self.open)
+        layout.addLayout(head)
         layout.addWidget(self.view, 1)
         layout.addWidget(self.empty)
         layout.addLayout(buttons)
@@ -224,6 +92,7 @@ class RunList(QWidget):
         self.resume.clicked.connect(self._resume)
         self.classify.clicked.connect(self._classify)
         self.delete.clicked.connect(self._delete)
+        self.open.clicked.connect(self.open_wanted)
         self.results.clicked.connect(self._show_results)
         self.model.checked_changed.connect(self.checked_changed)
         self.model.renamed.connect(self.renamed)
@@ -246,6 +115,7 @@ class RunList(QWidget):
             ("Results…", QKeySequence(), self._show_results),
             ("Copy path", QKeySequence(QKeySequence.StandardKey.Copy), self._copy_path),
             ("Open folder", QKeySequence(), self._open_folder),
+            ("Take out of the list", QKeySequence(), self._take_out),
             ("Delete…", QKeySequence(QKeySequence.StandardKey.Delete), self._delete),
         ):
             action = QAction(text, self.view)
@@ -295,14 +165,22 @@ class RunList(QWidget):
 
     def _show_buttons(self) -> None:
         run = self.current()
-        idle = run is not None and run.path != self.model.active
+        elsewhere = run is not None and self.model.is_elsewhere(run)
+        idle = run is not None and run.path != self.model.active and not elsewhere
         self.resume.setEnabled(run is not None and idle and run.resumable and not self.model.active)
+        self.resume.setToolTip(_ELSEWHERE_TIP if elsewhere else "Go on with the selected run where it stopped")
         self.classify.setEnabled(run is not None and run.has_weights)
         self.delete.setEnabled(idle)
+        self.delete.setToolTip(_ELSEWHERE_TIP if elsewhere else "Move the selected run to the trash")
         self.results.setEnabled(run is not None and run.has_weights)
+        enabled = {
+            "Rename…": not elsewhere,
+            "Results…": self.results.isEnabled(),
+            "Delete…": idle,
+            "Take out of the list": run is not None and run.path in self.opened,
+        }
         for action in self.actions_of_run:
-            deleting, showing = action.text() == "Delete…", action.text() == "Results…"
-            action.setEnabled(idle if deleting else self.results.isEnabled() if showing else run is not None)
+            action.setEnabled(run is not None and enabled.get(action.text(), True))
 
     def _row_changed(self, current: Index, previous: Index) -> None:
         self._show_buttons()
@@ -324,6 +202,11 @@ class RunList(QWidget):
         run = self.current()
         if run is not None:
             self.deleted.emit(run.path)
+
+    def _take_out(self) -> None:
+        run = self.current()
+        if run is not None:
+            self.taken_out.emit(run.path)
 
     def _show_results(self) -> None:
         run = self.current()

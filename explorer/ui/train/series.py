@@ -11,6 +11,9 @@ if TYPE_CHECKING:
 BLOCK = 64
 """Points whose range is kept, so that a million of them can be painted without looking at each."""
 
+MOST_RESERVED = 2_000_000
+"""Points; systems give memory only when it is written to, but not all of them promise more than they have."""
+
 
 class Series:
     """Points (x, y) in the order of their steps; x never falls. Each remembers its step, whatever x stands for."""
@@ -66,6 +69,12 @@ class Series:
         positive = y[y > 0]
         if len(positive):
             self.lowest = min(self.lowest, float(positive.min()))
+
+    def reserve(self, count: int) -> None:
+        """Takes room for so many points, so that none need be copied when they come; `MOST_RESERVED` at most."""
+        count = min(count, MOST_RESERVED)
+        self._points = _with_room(self._points, self._count, count)
+        self._ranges = _with_room(self._ranges, self._blocks, count // BLOCK)
 
     def move(self, xs: ArrayLike) -> None:
         """Gives the points other places, in ascending order: x stands for something else now."""

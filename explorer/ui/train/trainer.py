@@ -7,7 +7,7 @@ from collections import deque
 
 from PySide6.QtCore import QObject, QThread
 
-from explorer.training.events import Epoch, Event, Steps
+from explorer.training.events import Command, Epoch, Event, LayerRequest, Steps
 from explorer.training.recipe import Recipe
 from explorer.training.run_folder import RunFolder
 from explorer.ui.train.iteration import alone
@@ -35,7 +35,7 @@ class Trainer(QThread):
         self.completed = False
         """Whether the last epoch was reached."""
         self._stopping = self._stopping_after_epoch = False
-        self._wanted_rate: float | None = None
+        self._wanted: deque[Command] = deque()
         self._going = threading.Event()
         self._going.set()
 
@@ -73,7 +73,11 @@ class Trainer(QThread):
 
     def change_rate(self, rate: float) -> None:
         """Makes `rate` the learning rate of the next step; the schedule goes on from there in proportion."""
-        self._wanted_rate = rate
+        self._wanted.append(rate)
+
+    def ask_layers(self) -> None:
+        """Has the next step looked at in full: its LayerStatistics come among the events."""
+        self._wanted.append(LayerRequest())
 
     def run(self) -> None:
         try:
@@ -102,15 +106,11 @@ class Trainer(QThread):
                 self._going.wait()
                 if self._stopping or (self._stopping_after_epoch and self._is_end_of_epoch(event)):
                     return
-                event = events.send(self._take_rate() if isinstance(event, Steps) else None)
+                event = events.send(self._wanted.popleft() if self._wanted and isinstance(event, Steps) else None)
         except StopIteration:
             self.completed = True
         finally:
             events.close()
-
-    def _take_rate(self) -> float | None:
-        rate, self._wanted_rate = self._wanted_rate, None
-        return rate
 
     def _is_end_of_epoch(self, event: Event) -> bool:
         return isinstance(event, Epoch) and event.epoch < self.recipe.epochs

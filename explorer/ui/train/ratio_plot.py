@@ -1,0 +1,118 @@
+"""The update ratios of some layers over the steps."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from html import escape
+from typing import Any
+
+import pyqtgraph as pg
+from PySide6.QtCore import QEvent, Qt
+from PySide6.QtGui import QColor, QPalette
+from PySide6.QtWidgets import QGraphicsItem, QLabel, QVBoxLayout, QWidget
+
+from explorer.ui.train.curve_legend import RUN_COLOURS
+from explorer.ui.train.layer_history import LayerHistory
+from explorer.ui.train.layer_table import EXPLANATION, TOO_LARGE, TOO_SMALL
+
+LONGEST_NAME = 40
+_GUIDES = ((TOO_LARGE, "#e07b00"), (1e-3, "#3a9d5d"), (TOO_SMALL, "#2f6fde"))
+"""Ratios that are marked, and their colours in the table."""
+_LOW, _HIGH = math.log10(TOO_SMALL), math.log10(TOO_LARGE)
+
+
+class _Powers(pg.AxisItem):  # type: ignore[misc]
+    """An axis of logarithms that names the powers of ten, as the table does, and nothing between."""
+
+    def tickStrings(self, values: Sequence[float], scale: float, spacing: float) -> list[str]:
+        return [f"1e{value:.0f}" if float(value).is_integer() else "" for value in values]
+
+
+class RatioPlot(QWidget):
+    """A line for each layer, under their names."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.legend = QLabel(self)
+        self.legend.setWordWrap(True)
+        self.legend.setTextFormat(Qt.TextFormat.RichText)
+        axis = _Powers("left")
+        axis.setLogMode(False, True)
+        self.plot: Any = pg.PlotWidget(self, axisItems={"left": axis})
+        self.plot.setAccessibleName("Update ratio over the steps")
+        self.plot.setToolTip(EXPLANATION)
+        self.plot.setLabel("bottom", "step")
+        self.plot.setLabel("left", "update ratio")
+        self.plot.showGrid(x=False, y=True, alpha=0.15)
+        self.plot.hideButtons()
+        self.plot.disableAutoRange()
+        for side in ("left", "bottom"):
+            self.plot.getAxis(side).enableAutoSIPrefix(False)
+            self.plot.getAxis(side).setStyle(maxTickLevel=0)
+            self.plot.getAxis(side).setCacheMode(QGraphicsItem.CacheMode.DeviceCoordinateCache)
+        self.plot.setMinimumSize(200, 120)
+        for ratio, colour in _GUIDES:
+            pen = pg.mkPen(colour, width=1, style=Qt.PenStyle.DashLine)
+            self.plot.addItem(pg.InfiniteLine(math.log10(ratio), angle=0, pen=pen), ignoreBounds=True)
+        self._lines = [pg.PlotCurveItem(pen=pg.mkPen(colour), connect="finite") for colour in RUN_COLOURS]
+        for line in self._lines:
+            self.plot.addItem(line)
+        self._range = (0.0, 0.0, 0.0)
+        """End of the x axis, and both ends of the y axis."""
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.addWidget(self.legend)
+        column.addWidget(self.plot, 1)
+        self._colour()
+
+    def show_layers(self, history: LayerHistory, names: Sequence[str]) -> None:
+        """Draws the layers of these names that have ratios; of more than there are colours for, the first ones."""
+        import numpy as np
+
+        known = [name for name in names if name in history.names]
+        drawn = known[: len(self._lines)]
+        low, high = _LOW, _HIGH  # the orders of magnitude that matter are always there; others widen the view
+        for place, line in enumerate(self._lines):
+            if place >= len(drawn):
+                line.setData([], [])
+                continue
+            steps, ratios = history.course(drawn[place])
+            heights = np.full(len(ratios), np.nan)
+            np.log10(ratios, out=heights, where=ratios > 0)  # a layer that does not move has no place here
+            line.setData(np.array(steps, dtype=np.float64), heights)
+            if (ratios > 0).any():
+                low, high = min(low, float(np.nanmin(heights))), max(high, float(np.nanmax(heights)))
+        self._show_range(max(history.step, 1), low, high)
+        entries = [*map(_entry, drawn, RUN_COLOURS)]
+        if len(known) > len(drawn):
+            entries.append(f"and {len(known) - len(drawn):,} more")
+        self.legend.setText(" &nbsp; ".join(entries) or "Select layers with parameters to see their update ratio.")
+
+    def _show_range(self, step: int, low: float, high: float) -> None:
+        """Moves the ends of the axes where they have to be: painting those takes longer than painting the lines."""
+        end, *heights = self._range
+        if not end / 2 < step <= end:
+            end = 1.25 * step
+            self.plot.setXRange(0, end, padding=0.02)
+        if [low, high] != heights:
+            self.plot.setYRange(low, high, padding=0.05)
+        self._range = (end, low, high)
+
+    def changeEvent(self, event: QEvent) -> None:
+        super().changeEvent(event)
+        if event.type() in (QEvent.Type.PaletteChange, QEvent.Type.StyleChange) and hasattr(self, "_lines"):
+            self._colour()
+
+    def _colour(self) -> None:
+        """Takes background and text colours from the palette."""
+        text = self.palette().color(QPalette.ColorRole.Text)
+        self.plot.setBackground(self.palette().color(QPalette.ColorRole.Base))
+        for side in ("left", "bottom"):
+            self.plot.getAxis(side).setPen(text)
+            self.plot.getAxis(side).setTextPen(text)
+
+
+def _entry(name: str, colour: QColor) -> str:
+    short = name if len(name) <= LONGEST_NAME else f"…{name[1 - LONGEST_NAME :]}"
+    return f'<span style="color:{colour.name()}">—&nbsp;{escape(short)}</span>'
