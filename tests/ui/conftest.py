@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import subprocess
@@ -11,6 +12,8 @@ from pathlib import Path
 import pytest
 from PySide6.QtCore import QSettings, QThread
 from PySide6.QtWidgets import QApplication
+
+from explorer.ui.garbage import GarbageCollection
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -32,6 +35,15 @@ def own_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("EXPLORER_RUNS", str(folder))
     monkeypatch.setenv("EXPLORER_DATASETS", str(tmp_path / "datasets"))
     return folder
+
+
+@pytest.fixture(autouse=True)
+def garbage_collected_as_in_the_app(qapp: QApplication) -> Iterator[None]:
+    """Keeps other threads from destroying widgets that earlier tests have left to the collector."""
+    collection = GarbageCollection()
+    yield
+    collection.deleteLater()
+    gc.enable()
 
 
 @pytest.fixture(autouse=True)
