@@ -61,13 +61,17 @@ def cpu_name() -> str:
 
 
 def training_threads(wanted: int) -> int:
-    """Returns how many CPU threads train: as many as wanted, or all but the one that the window needs.
+    """Returns how many CPU threads train: as many as wanted, or as OMP_NUM_THREADS has it, or one a core.
 
-    Where torchrun has started several trainings on this machine (LOCAL_WORLD_SIZE), each of them gets its part.
+    Of more than two cores one is left to the window; of two, half the speed would be too much to pay for that. Where
+    torchrun has started several trainings on this machine (LOCAL_WORLD_SIZE), each of them gets its part.
     """
     available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     processes = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
-    return wanted or max(1, available - 1 if processes == 1 else available // processes)
+    if processes > 1:  # OMP_NUM_THREADS is torchrun's own then
+        return wanted or max(1, available // processes)
+    chosen = os.environ.get("OMP_NUM_THREADS", "")
+    return wanted or (int(chosen) if chosen.isdecimal() else 0) or (available - 1 if available > 2 else available)
 
 
 @contextmanager

@@ -146,7 +146,8 @@ class Recipe:
     seed: int = 0
     """Fixes split, first weights, order and augmentation."""
     threads: int = 0
-    """CPU threads; 0 leaves one core to the window, so that the same run has the same numbers with and without it."""
+    """CPU threads; 0: as many as there are cores, of more than two all but one. With and without the window they are
+    as many, so that the same run has the same numbers."""
 
     def __post_init__(self) -> None:
         for name, (low, high) in RANGES.items():

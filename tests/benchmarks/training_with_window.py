@@ -1,6 +1,6 @@
 """What the window costs training, and training the window: LeNet-5 on the digits with and without live curves.
 
-    python tests/benchmarks/training_with_window.py [--rounds 3] [--epochs 30] [--architecture lenet5] [--threads 0]
+    python tests/benchmarks/training_with_window.py [--rounds 3] [--epochs 30] [--architecture lenet5] [--side 0]
 
 Needs an X display (`xvfb-run -a python …` gives one). Runs both in turn, A B A B, each in a process of its own, and
 prints images/s from the first step to the last epoch, their ratio pair by pair, and the ticks of a 60 Hz timer on the
@@ -18,6 +18,7 @@ import sys
 import tempfile
 import time
 from collections import deque
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -29,6 +30,8 @@ def train_headless(arguments: argparse.Namespace, folder: str) -> float:
     """Returns the images/s of `main.py train`."""
     command = [sys.executable, "main.py", "train", arguments.architecture, "--json", "--device", "cpu"]
     command += ["--epochs", str(arguments.epochs), "--run-dir", folder, "--set", f"threads={arguments.threads}"]
+    if arguments.side:
+        command += ["--set", f"input=3,{arguments.side},{arguments.side}"]
     begun, images, since = None, 0, 0.0
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as program:
         assert program.stdout is not None
@@ -48,6 +51,7 @@ def train_in_window(arguments: argparse.Namespace) -> None:
     from PySide6.QtWidgets import QApplication
 
     from explorer.training.events import Epoch, Event, Started
+    from explorer.training.recipe import default_recipe
     from explorer.ui.garbage import GarbageCollection
     from explorer.ui.main_window import MainWindow
     from explorer.ui.theme import apply_theme
@@ -64,9 +68,9 @@ def train_in_window(arguments: argparse.Namespace) -> None:
         application.processEvents()
     window.show_page("train")
     page = window.train
-    page.form.choose_network(arguments.architecture, {})
-    page.form.set_value("epochs", arguments.epochs)
-    page.form.set_value("threads", arguments.threads)
+    recipe = default_recipe(arguments.architecture, "digits")
+    input = (3, arguments.side, arguments.side) if arguments.side else None
+    page.form.set_recipe(replace(recipe, epochs=arguments.epochs, threads=arguments.threads, input=input))
     times: dict[str, float] = {}
     images = 0
     ticks: list[float] = []
@@ -107,6 +111,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=30)
     parser.add_argument("--architecture", default="lenet5")
     parser.add_argument("--threads", type=int, default=0, help="0: as many as the app takes by itself")
+    parser.add_argument("--side", type=int, default=0, help="of colour images; 0: the network's own input")
     parser.add_argument("--window", action="store_true", help="only the run with the window, in this process")
     arguments = parser.parse_args()
     if arguments.window:
@@ -115,6 +120,7 @@ def main() -> None:
     rows = []
     command = [sys.executable, __file__, "--window", "--epochs", str(arguments.epochs)]
     command += ["--architecture", arguments.architecture, "--threads", str(arguments.threads)]
+    command += ["--side", str(arguments.side)]
     for number in range(arguments.rounds):
         with tempfile.TemporaryDirectory() as folder:
             alone = train_headless(arguments, folder + "/run")

@@ -55,6 +55,7 @@ def test_without_torchrun_there_is_one_process_and_nothing_to_divide() -> None:
 
 
 def test_processes_of_a_machine_share_its_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(16)), raising=False)
     assert (training_threads(0), usual_workers()) == (15, 15)
     monkeypatch.setenv("LOCAL_WORLD_SIZE", "4")

@@ -34,3 +34,15 @@ def test_unknown_device_is_refused() -> None:
 def test_wanted_threads_are_given_and_one_core_left_otherwise() -> None:
     assert training_threads(3) == 3
     assert training_threads(0) >= 1
+
+
+@pytest.mark.parametrize(("cores", "threads"), [(1, 1), (2, 2), (3, 2), (16, 15)])
+def test_a_core_is_left_to_the_window_where_there_are_several(
+    cores: int, threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(cores)), raising=False)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    assert training_threads(0) == threads
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    assert training_threads(0) == 3
+    assert training_threads(1) == 1
