@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-import os
 from collections import deque
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
+from explorer.data.cores import available_cores
 from explorer.data.download import Progress
 from explorer.data.image_set import BrokenFile, FileSet, ImageSet
 from explorer.data.preprocessing import Preprocessing, image_to_tensor
@@ -65,7 +65,7 @@ def decode_files(
         Progress in images, after each.
     """
     results: list[Tensor | BrokenFile] = []
-    with ThreadPoolExecutor(_threads(), thread_name_prefix="decode") as pool:
+    with ThreadPoolExecutor(available_cores(), thread_name_prefix="decode") as pool:
         try:
             for result in _in_order(pool, files, preprocessing):
                 results.append(result)
@@ -89,7 +89,7 @@ def check_files(
     import torch
 
     broken: dict[int, BrokenFile] = {}
-    with ThreadPoolExecutor(_threads(), thread_name_prefix="check") as pool:
+    with ThreadPoolExecutor(available_cores(), thread_name_prefix="check") as pool:
         try:
             for place, fault in enumerate(pool.map(check_file, files.files)):
                 if fault is not None:
@@ -129,7 +129,7 @@ def decode(
     good: list[int] = []
     broken: list[BrokenFile] = []
     yield Progress(message, 0, len(files.files))
-    with ThreadPoolExecutor(_threads(), thread_name_prefix="decode") as pool:
+    with ThreadPoolExecutor(available_cores(), thread_name_prefix="decode") as pool:
         try:
             for place, result in enumerate(_in_order(pool, files.files, preprocessing)):
                 if isinstance(result, BrokenFile):
@@ -151,11 +151,7 @@ def _in_order(
     ahead: deque[Future[Tensor | BrokenFile]] = deque()
     for file in files:
         ahead.append(pool.submit(decode_file, file, preprocessing))
-        if len(ahead) >= 4 * _threads():
+        if len(ahead) >= 4 * available_cores():
             yield ahead.popleft().result()
     while ahead:
         yield ahead.popleft().result()
-
-
-def _threads() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

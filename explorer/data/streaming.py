@@ -5,13 +5,13 @@ Batch i of epoch e holds the same images whatever was read before, so that a run
 
 from __future__ import annotations
 
-import os
 import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from explorer.data.cores import available_cores, trainings_here
 from explorer.data.decode import decode_file
 from explorer.data.image_set import BrokenFile, FileSet
 from explorer.data.preprocessing import Preprocessing
@@ -45,10 +45,9 @@ def epoch_order(images: int, seed: int, epoch: int) -> Tensor:
 def usual_workers() -> int:
     """Returns how many processes decode: one a core, those of the training threads left out.
 
-    Where torchrun has started several trainings on this machine (LOCAL_WORLD_SIZE), each of them gets its part.
+    Where several trainings are on this machine, each of them gets its part.
     """
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, min(cores // int(os.environ.get("LOCAL_WORLD_SIZE", "1")) - 1, MAX_WORKERS))
+    return max(1, min(available_cores() // trainings_here() - 1, MAX_WORKERS))
 
 
 def share_of(size: int, rank: int, count: int) -> slice:

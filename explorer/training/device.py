@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from explorer.data.cores import available_cores, trainings_here
 from explorer.errors import InputError
 
 
@@ -64,12 +65,11 @@ def training_threads(wanted: int) -> int:
     """Returns how many CPU threads train: as many as wanted, or as OMP_NUM_THREADS has it, or one a core.
 
     Of more than two cores one is left to the window; of two, half the speed would be too much to pay for that. Where
-    torchrun has started several trainings on this machine (LOCAL_WORLD_SIZE), each of them gets its part.
+    several trainings are on this machine, each of them gets its part.
     """
-    available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    processes = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
-    if processes > 1:  # OMP_NUM_THREADS is torchrun's own then
-        return wanted or max(1, available // processes)
+    available, trainings = available_cores(), trainings_here()
+    if trainings > 1:  # OMP_NUM_THREADS is torchrun's own then
+        return wanted or max(1, available // trainings)
     chosen = os.environ.get("OMP_NUM_THREADS", "")
     return wanted or (int(chosen) if chosen.isdecimal() else 0) or (available - 1 if available > 2 else available)
 

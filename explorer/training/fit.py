@@ -36,8 +36,8 @@ from explorer.training.events import (
     Started,
     Steps,
 )
+from explorer.training.failure import explain
 from explorer.training.layer_statistics import LayerWatch
-from explorer.training.memory import full_memory, is_out_of_memory
 from explorer.training.processes import ALONE, Pace, Processes, is_lost
 from explorer.training.recipe import Recipe
 from explorer.training.run_folder import RunFolder
@@ -121,28 +121,15 @@ def _load(recipe: Recipe, processes: Processes) -> Generator[Progress, None, Mat
 
 
 def _failure(error: Exception, recipe: Recipe, run: _Run | None, processes: Processes) -> TrainingError:
-    text = " ".join(str(error).split())
-    if not processes.alone and is_lost(error):
-        if run is None:
-            return TrainingError("another process of the job ended before the training began")
-        return TrainingError(
-            f"another process of the job ended at step {run.step + 1}: the run is saved up to step {run.saved_step}, "
-            f"go on with --resume --run-dir {run.folder.path}"
-        )
-    if is_out_of_memory(error):
-        # Trying what fits would take the other processes as well.
-        return full_memory(error, recipe, run.engine if run and processes.alone else None)
-    if recipe.compiled and type(error).__module__.startswith(("torch._dynamo", "torch._inductor")):
-        told = shorten(text, 200)
-        return TrainingError(f"torch.compile cannot compile {recipe.architecture} here ({told}): set compiled=false")
-    if "DataLoader worker" in text:  # torch tells of its end wherever the run happens to be
-        return TrainingError(
-            "a process that decodes images ended unexpectedly, perhaps for want of memory: go on with --resume, or "
-            "choose smaller batches"
-        )
-    if recipe.channels_last and "view size is not compatible" in text:
-        return TrainingError(f"{recipe.architecture} cannot take its channels last: set channels_last=false")
-    return TrainingError(f"{recipe.architecture} fails in training: {type(error).__name__}: {text}")
+    if processes.alone or not is_lost(error):
+        # Trying what fits into the memory would take the other processes as well.
+        return explain(error, recipe, run.engine if run and processes.alone else None)
+    if run is None:
+        return TrainingError("another process of the job ended before the training began")
+    return TrainingError(
+        f"another process of the job ended at step {run.step + 1}: the run is saved up to step {run.saved_step}, "
+        f"go on with --resume --run-dir {run.folder.path}"
+    )
 
 
 @dataclass(slots=True)

@@ -8,12 +8,17 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from PySide6.QtCore import QSettings, QThread
 from PySide6.QtWidgets import QApplication
+from pytestqt.qtbot import QtBot
 
 from explorer.ui.garbage import GarbageCollection
+
+if TYPE_CHECKING:
+    from explorer.ui.train.page import TrainPage
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -54,6 +59,20 @@ def no_thread_left(qapp: QApplication) -> Iterator[None]:
         thread for widget in qapp.topLevelWidgets() for thread in widget.findChildren(QThread) if thread.isRunning()
     ]
     assert not left, f"threads left running: {left}"
+
+
+@pytest.fixture
+def page(qtbot: QtBot, settings: QSettings) -> Iterator[TrainPage]:
+    """The Train page, shown; tests of other pages have a `page` of their own."""
+    from explorer.ui.train.page import TrainPage
+
+    page = TrainPage(settings)
+    qtbot.addWidget(page)
+    page.resize(1200, 760)
+    page.show()
+    yield page
+    while not page.stop():  # no event is handled meanwhile: the page has been asked to go
+        pass
 
 
 @pytest.fixture

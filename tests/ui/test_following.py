@@ -31,17 +31,6 @@ Write = Callable[..., None]
 
 
 @pytest.fixture
-def page(qtbot: QtBot, settings: QSettings) -> Iterator[TrainPage]:
-    page = TrainPage(settings)
-    qtbot.addWidget(page)
-    page.resize(1200, 760)
-    page.show()
-    yield page
-    while not page.stop():  # no event is handled meanwhile: the page has been asked to go
-        pass
-
-
-@pytest.fixture
 def shared(tmp_path: Path) -> RunFolder:
     """A run on another disk, as another machine makes it: its name is in the lock, which nobody here can see held."""
     folder = RunFolder.create(Recipe(epochs=4), tmp_path / "shared" / "run")

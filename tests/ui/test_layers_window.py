@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
-from PySide6.QtCore import QPoint, QSettings, Qt
+from PySide6.QtCore import QPoint, Qt
 from PySide6.QtGui import QColor, QGuiApplication
 from PySide6.QtWidgets import QWidget
 from pytestqt.qtbot import QtBot
@@ -187,17 +187,6 @@ def test_histograms_are_read_bin_by_bin(qtbot: QtBot) -> None:
 
 
 # -- real runs ---------------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def page(qtbot: QtBot, settings: QSettings) -> Iterator[TrainPage]:
-    page = TrainPage(settings)
-    qtbot.addWidget(page)
-    page.resize(1200, 760)
-    page.show()
-    yield page
-    while not page.stop():  # no event is handled meanwhile: the page has been asked to go
-        pass
 
 
 def layers_of(page: TrainPage) -> LayersWindow:

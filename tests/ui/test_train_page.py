@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,17 +17,6 @@ from explorer.training.run_folder import RunFolder
 from explorer.ui.train.page import TrainPage
 
 WAIT = 120_000
-
-
-@pytest.fixture
-def page(qtbot: QtBot, settings: QSettings) -> Iterator[TrainPage]:
-    page = TrainPage(settings)
-    qtbot.addWidget(page)
-    page.resize(1200, 760)
-    page.show()
-    yield page
-    while not page.stop():  # no event is handled meanwhile: the page has been asked to go
-        pass
 
 
 def start(page: TrainPage, qtbot: QtBot, epochs: int) -> None:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
-from PySide6.QtCore import QSettings, Qt
+from PySide6.QtCore import Qt
 from pytestqt.qtbot import QtBot
 
 from explorer.training.recipe import Recipe, default_recipe
@@ -19,16 +18,6 @@ from explorer.ui.train.preflight_line import is_small
 from explorer.ui.train.rate_finder import RateFinder
 
 WAIT = 120_000
-
-
-@pytest.fixture
-def page(qtbot: QtBot, settings: QSettings) -> Iterator[TrainPage]:
-    page = TrainPage(settings)
-    qtbot.addWidget(page)
-    page.resize(1200, 760)
-    page.show()
-    yield page
-    qtbot.waitUntil(page.stop, timeout=WAIT)
 
 
 def test_small_recipe_is_checked_by_itself_and_a_run_ends_the_check(page: TrainPage, qtbot: QtBot) -> None:

@@ -9,10 +9,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import pyqtgraph as pg
 from PySide6.QtCore import QEvent, Qt, QTimer, Signal
 from PySide6.QtGui import QColor, QPalette
-from PySide6.QtWidgets import QFileDialog, QGraphicsItem, QGridLayout, QLabel, QWidget
+from PySide6.QtWidgets import QFileDialog, QGridLayout, QLabel, QWidget
 
 from explorer.training.events import Event
 from explorer.ui.background import Answer, Background
@@ -20,6 +19,7 @@ from explorer.ui.train.curve_export import write_picture, write_table
 from explorer.ui.train.curve_legend import RUN_COLOURS, legend_text
 from explorer.ui.train.line import Line
 from explorer.ui.train.plot_bar import PlotBar
+from explorer.ui.train.plots import colour_plot, make_plot
 from explorer.ui.train.readout import Readout
 from explorer.ui.train.run_curves import AXES, METRICS, Axis, RunCurves
 from explorer.ui.train.run_lines import RunLines
@@ -106,20 +106,7 @@ class Curves(QWidget):
 
     def _plot(self, name: str) -> Any:
         title, unit = PLOTS[name]
-        plot = pg.PlotWidget(self)
-        plot.setAccessibleName(title)
-        plot.setLabel("left", unit)
-        plot.setLabel("bottom", "epoch")
-        plot.disableAutoRange()
-        plot.hideButtons()
-        # Lines at the labelled values of y only: a full grid takes three quarters of the time of a repaint.
-        plot.showGrid(x=False, y=True, alpha=0.2)
-        for side in ("left", "bottom"):
-            plot.getAxis(side).enableAutoSIPrefix(False)
-            plot.getAxis(side).setStyle(maxTickLevel=0)
-            plot.getAxis(side).setCacheMode(QGraphicsItem.CacheMode.DeviceCoordinateCache)
-        plot.setMinimumSize(120, 110)
-        return plot
+        return make_plot(self, title, unit, "epoch")
 
     def _drawn(self, run: RunCurves) -> RunLines:
         drawn = RunLines(run, self.plots)
@@ -428,10 +415,5 @@ class Curves(QWidget):
 
     def _colour(self) -> None:
         """Takes background and text colours from the palette."""
-        back = self.palette().color(QPalette.ColorRole.Base)
-        text = self.palette().color(QPalette.ColorRole.Text)
         for plot in self.plots.values():
-            plot.setBackground(back)
-            for side in ("left", "bottom"):
-                plot.getAxis(side).setPen(text)
-                plot.getAxis(side).setTextPen(text)
+            colour_plot(plot, self.palette())

@@ -96,6 +96,7 @@ class Following(QObject):
             for run in self._followed():
                 if run.read_to is news.since:  # and has not been read anew meanwhile
                     self._take(run, news)
+        self._curves.draw()
 
     def _take(self, run: RunCurves, news: News) -> None:
         run.read_to = news.place
@@ -104,7 +105,6 @@ class Following(QObject):
             return
         if news.events:
             run.add(news.events)
-            self._curves.draw()
         if run is self._curves.runs[0]:
             self._show(run, news)
 

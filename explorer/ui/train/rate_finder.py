@@ -7,7 +7,6 @@ from typing import Any
 
 import pyqtgraph as pg
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QPalette
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from explorer.data.download import Progress
@@ -16,6 +15,7 @@ from explorer.training.recipe import Recipe
 from explorer.ui.train.curve_legend import STEPS as EACH
 from explorer.ui.train.curve_legend import TRAIN
 from explorer.ui.train.iteration_dialog import IterationDialog
+from explorer.ui.train.plots import SIDES, colour_plot
 from explorer.ui.widgets.labels import WrappedLabel
 from explorer.ui.widgets.named import named
 
@@ -119,9 +119,7 @@ class RateFinder(IterationDialog):
 
     def _colour(self) -> None:
         """Takes background and text colours from the palette."""
-        self.plot.setBackground(self.palette().color(QPalette.ColorRole.Base))
-        for side in ("left", "bottom"):
-            self.plot.getAxis(side).setPen(self.palette().color(QPalette.ColorRole.Text))
-            self.plot.getAxis(side).setTextPen(self.palette().color(QPalette.ColorRole.Text))
+        colour_plot(self.plot, self.palette())
+        for side in SIDES:
             self.plot.getAxis(side).enableAutoSIPrefix(False)
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)

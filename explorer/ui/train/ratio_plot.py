@@ -5,16 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from html import escape
-from typing import Any
 
 import pyqtgraph as pg
 from PySide6.QtCore import QEvent, Qt
-from PySide6.QtGui import QColor, QPalette
-from PySide6.QtWidgets import QGraphicsItem, QLabel, QVBoxLayout, QWidget
+from PySide6.QtGui import QColor
+from PySide6.QtWidgets import QLabel, QVBoxLayout, QWidget
 
 from explorer.ui.train.curve_legend import RUN_COLOURS
 from explorer.ui.train.layer_history import LayerHistory
 from explorer.ui.train.layer_table import EXPLANATION, TOO_LARGE, TOO_SMALL
+from explorer.ui.train.plots import colour_plot, make_plot
 
 LONGEST_NAME = 40
 _GUIDES = ((TOO_LARGE, "#e07b00"), (1e-3, "#3a9d5d"), (TOO_SMALL, "#2f6fde"))
@@ -39,19 +39,8 @@ class RatioPlot(QWidget):
         self.legend.setTextFormat(Qt.TextFormat.RichText)
         axis = _Powers("left")
         axis.setLogMode(False, True)
-        self.plot: Any = pg.PlotWidget(self, axisItems={"left": axis})
-        self.plot.setAccessibleName("Update ratio over the steps")
+        self.plot = make_plot(self, "Update ratio over the steps", "update ratio", "step", {"left": axis})
         self.plot.setToolTip(EXPLANATION)
-        self.plot.setLabel("bottom", "step")
-        self.plot.setLabel("left", "update ratio")
-        self.plot.showGrid(x=False, y=True, alpha=0.15)
-        self.plot.hideButtons()
-        self.plot.disableAutoRange()
-        for side in ("left", "bottom"):
-            self.plot.getAxis(side).enableAutoSIPrefix(False)
-            self.plot.getAxis(side).setStyle(maxTickLevel=0)
-            self.plot.getAxis(side).setCacheMode(QGraphicsItem.CacheMode.DeviceCoordinateCache)
-        self.plot.setMinimumSize(200, 120)
         for ratio, colour in _GUIDES:
             pen = pg.mkPen(colour, width=1, style=Qt.PenStyle.DashLine)
             self.plot.addItem(pg.InfiniteLine(math.log10(ratio), angle=0, pen=pen), ignoreBounds=True)
@@ -64,7 +53,7 @@ class RatioPlot(QWidget):
         column.setContentsMargins(0, 0, 0, 0)
         column.addWidget(self.legend)
         column.addWidget(self.plot, 1)
-        self._colour()
+        colour_plot(self.plot, self.palette())
 
     def show_layers(self, history: LayerHistory, names: Sequence[str]) -> None:
         """Draws the layers of these names that have ratios; of more than there are colours for, the first ones."""
@@ -102,15 +91,7 @@ class RatioPlot(QWidget):
     def changeEvent(self, event: QEvent) -> None:
         super().changeEvent(event)
         if event.type() in (QEvent.Type.PaletteChange, QEvent.Type.StyleChange) and hasattr(self, "_lines"):
-            self._colour()
-
-    def _colour(self) -> None:
-        """Takes background and text colours from the palette."""
-        text = self.palette().color(QPalette.ColorRole.Text)
-        self.plot.setBackground(self.palette().color(QPalette.ColorRole.Base))
-        for side in ("left", "bottom"):
-            self.plot.getAxis(side).setPen(text)
-            self.plot.getAxis(side).setTextPen(text)
+            colour_plot(self.plot, self.palette())
 
 
 def _entry(name: str, colour: QColor) -> str:
