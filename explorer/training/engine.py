@@ -91,6 +91,8 @@ class Engine:
         self._kept = [layers_up_to(network, name) for name in (recipe.freeze, recipe.refreeze)]
         trainable = [name for name, parameter in network.named_parameters() if parameter.requires_grad]
         self._trainable = [network.get_parameter(name) for name in trainable]
+        self._second = False
+        """Whether the second phase has begun."""
         self._freeze(self._kept[1 if recipe.unfreeze else 0])
         if recipe.channels_last:
             network.to(memory_format=torch.channels_last)
@@ -98,8 +100,7 @@ class Engine:
             network.compile()
         self.module = self.fabric.setup_module(network)
         self._trainable = [network.get_parameter(name) for name in trainable]  # others where they have been divided
-        fused = self.device.precision != "16-mixed" and not self.processes.sharded
-        self.optimiser: Any = self.fabric.setup_optimizers(build_optimiser(recipe, network, fused))
+        self._set_optimiser(recipe)
         self.average: WeightAverage | None = None
         self.judged: nn.Module = self.module
         """What is evaluated: the network, or the average of its weights."""
@@ -110,15 +111,29 @@ class Engine:
         elif self.average:
             self.judged = self.fabric.setup_module(self.average.network)
 
+    def _set_optimiser(self, recipe: Recipe) -> None:
+        fused = self.device.precision != "16-mixed" and not self.processes.sharded
+        self.optimiser: Any = self.fabric.setup_optimizers(build_optimiser(recipe, self.network, fused))
+
     def begin_epoch(self, epoch: int) -> None:
         """Makes the network ready for the steps of an epoch, from 0: some layers may be frozen in it."""
         recipe = self.recipe
         self.module.train()
-        frozen = self._kept[1 if recipe.unfreeze and epoch + 1 >= recipe.unfreeze else 0]
+        if 0 < recipe.unfreeze <= epoch + 1:
+            self._begin_second_phase()
+        frozen = self._kept[1 if self._second else 0]
         self._freeze(frozen)
         for layer in frozen:
             if not any(layer.children()):
                 layer.training = False  # its statistics are kept as well
+
+    def _begin_second_phase(self) -> None:
+        """Replaces the optimiser where the recipe has another one for the second phase."""
+        recipe = self.recipe
+        if not self._second and recipe.unfreeze_optimiser != "same":
+            self._freeze(self._kept[1])
+            self._set_optimiser(replace(recipe, optimiser=recipe.unfreeze_optimiser))
+        self._second = True
 
     def _freeze(self, layers: list[nn.Module]) -> None:
         for parameter in self._trainable:
@@ -202,7 +217,7 @@ class Engine:
         """Takes a step with so many images at once, after which the network is of no more use for the run."""
         import torch
 
-        self.begin_epoch(0)
+        self.begin_epoch(self.recipe.epochs - 1)  # where all is trained that ever is
         supply = self.supply(batch_size)
         try:
             pixels, labels = next(supply.batches(0))
@@ -321,6 +336,7 @@ class Engine:
             "normalisation": (self.preprocessing.mean, self.preprocessing.std),
             "model": self.module.state_dict(),
             "optimiser": self.optimiser.state_dict(),
+            "second": self._second,
             "precision": self.fabric.strategy.precision.state_dict(),
         }
         return assemble(state if self.average is None else state | {"average": self.average.state_dict()})
@@ -328,6 +344,8 @@ class Engine:
     def load_state(self, state: dict[str, Any]) -> None:
         """Takes over what `state` gave; raises whatever torch does where it does not fit."""
         load_network(self.network, state["model"])
+        if state.get("second"):  # which earlier versions did not keep
+            self._begin_second_phase()
         load_optimiser(self.optimiser.optimizer, state["optimiser"])
         if state["precision"]:  # of a gradient scaler, where the run began with one
             self.fabric.strategy.precision.load_state_dict(state["precision"])

@@ -170,7 +170,7 @@ class _Run:
         if checkpoint is not None:
             self._restore(checkpoint)
         self.rate_changes = processes.of_first(lambda: _rate_changes(folder))
-        self.layers = LayerWatch(self.engine.network, self.engine.optimiser.optimizer)
+        self.layers = LayerWatch(self.engine.network)
         self.saved_at, self.saved_step = (-1, -1), self.step
         self.unsaved_seconds = self.save_seconds = 0.0
 
@@ -293,7 +293,7 @@ class _Run:
     def _watched(self) -> AbstractContextManager[None]:
         """Returns the context of a step in which its layers may be measured: by one process, if it has them whole."""
         watches = self.processes.first and not self.processes.sharded
-        return self.layers.step(self.step) if watches else nullcontext()
+        return self.layers.step(self.step, self.engine.optimiser.optimizer) if watches else nullcontext()
 
     def _set_rate(self, step: int) -> float:
         from explorer.training.schedule import rate_at

@@ -35,14 +35,9 @@ _PASSED_ON = (nn.Identity, nn.Flatten)
 class LayerWatch:
     """Measures the update of a step now and then, and looks at one in full when it has been asked to."""
 
-    def __init__(self, network: nn.Module, optimiser: Optimizer) -> None:
-        """Prepares to look into a network.
-
-        Args:
-            network: as it is trained, on its device.
-            optimiser: torch's own, not what a library wraps around it.
-        """
-        self._network, self._optimiser = network, optimiser
+    def __init__(self, network: nn.Module) -> None:
+        """Prepares to look into a network, as it is trained, on its device."""
+        self._network = network
         self._layers: dict[str, list[Tensor]] = {}
         """The parameters of each layer that has some of its own; shared ones are the first one's."""
         seen: set[Tensor] = set()
@@ -61,10 +56,15 @@ class LayerWatch:
         """Has the step that follows looked at in full."""
         self._wanted = True
 
-    def step(self, number: int) -> AbstractContextManager[None]:
-        """Returns the context in which to take step `number`, from 0. For most steps it does nothing."""
+    def step(self, number: int, optimiser: Optimizer) -> AbstractContextManager[None]:
+        """Returns the context in which a step is taken. For most steps it does nothing.
+
+        Args:
+            number: of the step, from 0.
+            optimiser: that takes it: torch's own, not what a library wraps around it.
+        """
         if self._wanted or time.perf_counter() >= self._due:
-            return self._watched(number)
+            return self._watched(number, optimiser)
         return nullcontext()
 
     def take(self) -> Iterator[LayerRatios | LayerStatistics]:
@@ -83,7 +83,7 @@ class LayerWatch:
         return kept
 
     @contextmanager
-    def _watched(self, number: int) -> Iterator[None]:
+    def _watched(self, number: int, optimiser: Optimizer) -> Iterator[None]:
         before: list[Tensor] = []
         outputs: dict[str, list[_Output]] = {}
         spent = 0.0
@@ -98,7 +98,7 @@ class LayerWatch:
         with ExitStack() as hooks:
             # When the optimiser steps, what the activations took is free again. It does not where a gradient scaler
             # finds the gradients too large.
-            hooks.callback(self._optimiser.register_step_pre_hook(copy_weights).remove)
+            hooks.callback(optimiser.register_step_pre_hook(copy_weights).remove)
             if wanted:
                 hooks.enter_context(_recorded(self._network, outputs))
             yield

@@ -18,6 +18,8 @@ from explorer.training.memory import fits, full_memory, is_out_of_memory
 from explorer.training.recipe import Recipe
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from explorer.training.engine import Engine
 
 TRIALS = 5
@@ -38,7 +40,7 @@ class Preflight:
     validation_images: int
     steps_per_epoch: int
     step_seconds: float
-    """Median of a few steps."""
+    """Median of a few steps; where the run has two phases, of the second one, like the next."""
     epoch_seconds: float
     """All steps of an epoch, and the evaluation after it."""
     run_seconds: float
@@ -88,20 +90,11 @@ def _measure(engine: Engine) -> Preflight:
     import torch
 
     recipe, cuda = engine.recipe, engine.device.kind == "cuda"
-    engine.begin_epoch(0)
     pixels, labels = next(engine.train.batches())
+    second = recipe.unfreeze - 1 if recipe.unfreeze else 0
     with _peak(cuda) as peak:
-        engine.step(pixels, labels, 0)  # the first one makes the optimiser's state
-        engine.step(pixels, labels, 1)
-    times: list[float] = []
-    begun = time.perf_counter()
-    while len(times) < TRIALS and (not times or time.perf_counter() - begun < PATIENCE):
-        since = time.perf_counter()
-        engine.step(pixels, labels, len(times) + 2)
-        if cuda:
-            torch.cuda.synchronize()
-        times.append(time.perf_counter() - since)
-    step = statistics.median(times)
+        before = _step_seconds(engine, 0, pixels, labels) if second else 0.0
+        step = _step_seconds(engine, second, pixels, labels)
     since = time.perf_counter()
     engine.judge(pixels)
     if cuda:
@@ -117,10 +110,28 @@ def _measure(engine: Engine) -> Preflight:
         steps_per_epoch=engine.steps_per_epoch,
         step_seconds=step,
         epoch_seconds=epoch,
-        run_seconds=epoch * recipe.epochs,
+        run_seconds=epoch * recipe.epochs - (step - before) * engine.steps_per_epoch * second,
         peak_bytes=peak[0] if peak else None,
         largest_batch=_largest(engine) if cuda else None,
     )
+
+
+def _step_seconds(engine: Engine, epoch: int, pixels: Tensor, labels: Tensor) -> float:
+    """Returns the median of what some steps of an epoch, from 0, take."""
+    import torch
+
+    engine.begin_epoch(epoch)
+    engine.step(pixels, labels, 0)  # the first one makes the optimiser's state
+    engine.step(pixels, labels, 1)
+    times: list[float] = []
+    begun = time.perf_counter()
+    while len(times) < TRIALS and (not times or time.perf_counter() - begun < PATIENCE):
+        since = time.perf_counter()
+        engine.step(pixels, labels, len(times) + 2)
+        if engine.device.kind == "cuda":
+            torch.cuda.synchronize()
+        times.append(time.perf_counter() - since)
+    return statistics.median(times)
 
 
 @contextmanager

@@ -16,7 +16,16 @@ from explorer.training.recipe import Recipe, default_recipe, from_mapping
 GOOD_AND_QUICK = "good-and-quick"
 """The name of `default_recipe`, which is made for each network and dataset."""
 
-OF_THE_NETWORK = ("architecture", "options", "input", "freeze", "unfreeze", "refreeze", "unfreeze_rate")
+OF_THE_NETWORK = (
+    "architecture",
+    "options",
+    "input",
+    "freeze",
+    "unfreeze",
+    "refreeze",
+    "unfreeze_rate",
+    "unfreeze_optimiser",
+)
 """Settings that mean something for the preset's own network alone."""
 
 

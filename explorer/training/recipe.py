@@ -8,12 +8,13 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, Literal, get_args, get_type_hints
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from explorer.architectures.options import Option, Scalar
 from explorer.errors import InputError
 
 Optimiser = Literal["sgd", "nesterov", "rmsprop", "adam", "adamw", "lamb"]
+SecondOptimiser = Literal["same", "sgd", "nesterov", "rmsprop", "adam", "adamw", "lamb"]
 Schedule = Literal["constant", "step", "cosine", "one-cycle", "inverse time"]
 Augmentation = Literal["none", "crop", "flip and crop", "alexnet", "trivial"]
 Evaluation = Literal["plain", "mirror", "ten-crop"]
@@ -137,6 +138,8 @@ class Recipe:
     """The layers up to this one keep their weights in the second phase as well."""
     unfreeze_rate: float = 0.0
     """The highest learning rate of the second phase; 0: the same as of the first."""
+    unfreeze_optimiser: SecondOptimiser = "same"
+    """The optimiser of the second phase, which begins it without a past; `same` is that of the first, which goes on."""
     channels_last: bool = False
     """Channels are the innermost dimension in memory, which is faster on some GPUs and CPUs."""
     compiled: bool = False
@@ -154,9 +157,9 @@ class Recipe:
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
                 raise InputError(f"{name} must be a number from {low:g} to {high:g}, not {value!r}")
-        for name in ("optimiser", "schedule", "augmentation", "evaluation", "auxiliary", "first_weights", "precision"):
-            choices = get_args(get_type_hints(Recipe)[name])
-            if getattr(self, name) not in choices:
+        for name, kind in get_type_hints(Recipe).items():
+            choices = get_args(kind) if get_origin(kind) is Literal else ()
+            if choices and getattr(self, name) not in choices:
                 raise InputError(f"{name} must be one of {', '.join(choices)}, not {getattr(self, name)!r}")
         if self.input is not None and (len(self.input) != 3 or min(self.input) < 1 or self.input[0] not in (1, 3)):
             raise InputError(f"input must be channels (1 or 3), height and width, not {self.input}")

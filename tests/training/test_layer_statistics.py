@@ -70,13 +70,13 @@ def look() -> Look:
     def run(recipe: Recipe, steps: int = 2) -> tuple[LayerRatios, LayerStatistics, Engine]:
         material = material_of(recipe)
         engine, before = (Engine(recipe, material, "cpu") for _ in range(2))
-        watch = LayerWatch(engine.network, engine.optimiser.optimizer)
+        watch = LayerWatch(engine.network)
         for each in (engine, before):
             each.begin_epoch(0)
         for number, (pixels, labels) in enumerate(engine.train.batches(0)):
             if number == steps - 1:
                 watch.ask()
-            with watch.step(number):
+            with watch.step(number, engine.optimiser.optimizer):
                 engine.step(pixels, labels, number)
             ratios, *statistics = watch.take()
             if number == steps - 1:
@@ -226,7 +226,7 @@ def weights_of(recipe: Recipe, every: int) -> dict[str, torch.Tensor]:
 def test_looking_changes_no_bit(short: Recipe, changes: dict[str, object], monkeypatch: pytest.MonkeyPatch) -> None:
     recipe = replace(short, **changes)
     looked = weights_of(recipe, 2)
-    monkeypatch.setattr(LayerWatch, "step", lambda watch, number: layer_statistics.nullcontext())
+    monkeypatch.setattr(LayerWatch, "step", lambda watch, number, optimiser: layer_statistics.nullcontext())
     alone = weights_of(recipe, 0)
     assert all(torch.equal(looked[key], alone[key]) for key in alone)
 
@@ -242,7 +242,7 @@ def test_dropout_and_statistics_of_normalisation_stay_as_well(
     )
     recipe = Recipe(architecture=name, input=(1, 8, 8), batch_size=256, epochs=1)
     looked = weights_of(recipe, 1)
-    monkeypatch.setattr(LayerWatch, "step", lambda watch, number: layer_statistics.nullcontext())
+    monkeypatch.setattr(LayerWatch, "step", lambda watch, number, optimiser: layer_statistics.nullcontext())
     alone = weights_of(recipe, 0)
     assert {"body.0.running_mean", "body.0.num_batches_tracked"} <= alone.keys()
     assert all(torch.equal(looked[key], alone[key]) for key in alone)
@@ -279,8 +279,8 @@ def test_of_a_batch_in_parts_the_first_part_is_shown(look: Look) -> None:
 def test_a_step_that_the_optimiser_skips_moves_nothing() -> None:
     network = nn.Sequential(nn.Linear(3, 2), nn.Linear(2, 2, bias=False))
     nn.init.zeros_(network[1].weight)
-    watch = LayerWatch(network, torch.optim.SGD(network.parameters(), 0.1))
-    with watch.step(4):
+    watch = LayerWatch(network)
+    with watch.step(4, torch.optim.SGD(network.parameters(), 0.1)):
         pass  # as where a gradient scaler has found an infinite gradient
     assert [*watch.take()] == [LayerRatios(5, (("0", 0.0), ("1", None)))]
 
@@ -288,9 +288,9 @@ def test_a_step_that_the_optimiser_skips_moves_nothing() -> None:
 def test_hooks_are_gone_after_the_step_however_it_ends() -> None:
     network = nn.Sequential(nn.Linear(3, 2))
     optimiser = torch.optim.SGD(network.parameters(), 0.1)
-    watch = LayerWatch(network, optimiser)
+    watch = LayerWatch(network)
     watch.ask()
-    with pytest.raises(RuntimeError, match="shapes"), watch.step(0):
+    with pytest.raises(RuntimeError, match="shapes"), watch.step(0, optimiser):
         network(torch.zeros(1, 5))
     assert not network._forward_hooks
     assert not network[0]._forward_hooks
@@ -300,11 +300,11 @@ def test_hooks_are_gone_after_the_step_however_it_ends() -> None:
 def test_compiled_networks_tell_of_weights_and_gradients_alone() -> None:
     network = nn.Sequential(nn.Linear(3, 2), nn.ReLU())
     network.compile(backend="eager")
-    watch = LayerWatch(network, torch.optim.SGD(network.parameters(), 0.1))
+    watch, optimiser = LayerWatch(network), torch.optim.SGD(network.parameters(), 0.1)
     watch.ask()
-    with watch.step(0):
+    with watch.step(0, optimiser):
         network(torch.ones(4, 3)).sum().backward()
-        watch._optimiser.step()
+        optimiser.step()
     _, statistics = watch.take()
     assert isinstance(statistics, LayerStatistics)
     (row,) = statistics.layers
@@ -322,8 +322,8 @@ def test_shared_parameters_belong_to_the_first_layer_and_own_ones_to_the_network
             self.second.weight = self.first.weight
 
     network = Net()
-    watch = LayerWatch(network, torch.optim.SGD(network.parameters(), 0.1))
-    with watch.step(0):
+    watch = LayerWatch(network)
+    with watch.step(0, torch.optim.SGD(network.parameters(), 0.1)):
         pass
     (ratios,) = watch.take()
     assert isinstance(ratios, LayerRatios)
@@ -358,8 +358,7 @@ def test_resuming_drops_the_ratios_of_steps_that_are_taken_again(told: tuple[Run
 
 
 def test_a_long_run_keeps_some_hundred() -> None:
-    network = nn.Linear(1, 1)
-    watch = LayerWatch(network, torch.optim.SGD(network.parameters(), 0.1))
+    watch = LayerWatch(nn.Linear(1, 1))
     kept = [step for step in range(1, 1_000_000, 7) if watch.is_kept(LayerRatios(step, ()))]
     assert 400 < len(kept) < 800
     assert max(later / earlier for earlier, later in pairwise(kept[100:])) < 1.03

@@ -91,8 +91,9 @@ def test_gradient_is_told_and_clipped(short: Recipe, every_step: None, train: Tr
             "unfreeze_rate": 0.01,
             "optimiser": "nesterov",
         },
+        {"freeze": "features", "unfreeze": 2, "unfreeze_rate": 0.001, "unfreeze_optimiser": "adam"},
     ],
-    ids=["mixed", "averaged", "trivial", "unfrozen"],
+    ids=["mixed", "averaged", "trivial", "unfrozen", "other optimiser"],
 )
 def test_every_way_to_train_goes_on_after_an_interruption(
     every_step: None, short: Recipe, train: Train, losses: Losses, settings: dict[str, Any]
@@ -164,6 +165,45 @@ def test_second_phase_trains_what_was_frozen(short: Recipe, train: Train) -> Non
         engine.step(*next(engine.train.batches(epoch)), epoch)
         same = {n.rpartition(".")[0] for n, v in engine.network.state_dict().items() if torch.equal(v, fresh[n])}
         assert same == kept
+
+
+def test_second_phase_may_have_another_optimiser(short: Recipe) -> None:
+    recipe = replace(short, epochs=2, freeze="features", unfreeze=2, refreeze="features.c1")
+    engine = engine_of(replace(recipe, unfreeze_optimiser="adam"))
+    for number, (pixels, labels) in enumerate(engine.train.batches(0)):
+        engine.step(pixels, labels, number)
+    first = engine.optimiser.optimizer
+    engine.begin_epoch(0)
+    assert engine.optimiser.optimizer is first
+    engine.begin_epoch(1)
+    assert isinstance(engine.optimiser.optimizer, torch.optim.Adam)
+    assert not engine.optimiser.optimizer.state
+    before = {name: value.clone() for name, value in engine.network.state_dict().items()}
+    engine.set_rate(1e-3)
+    engine.step(*next(engine.train.batches(1)), 6)
+    for name, value in engine.network.state_dict().items():
+        # Adam's first step is the rate, up or down, wherever there is a gradient to speak of.
+        expected = 0.0 if name.startswith("features.c1") else 1e-3
+        assert float((value - before[name]).abs().max()) == pytest.approx(expected, rel=1e-2), name
+
+
+@pytest.mark.parametrize("optimiser", ["same", "rmsprop"])
+def test_run_goes_on_where_one_phase_has_ended_and_the_other_has_not_begun(
+    short: Recipe, train: Train, optimiser: Any
+) -> None:
+    recipe = replace(short, epochs=3, freeze="features", unfreeze=2, unfreeze_rate=1e-3, unfreeze_optimiser=optimiser)
+    reference, _ = train(recipe)
+    folder = RunFolder.create(recipe)
+    for _ in range(3):
+        for event in (events := fit(recipe, folder, "cpu", resume=True)):
+            if isinstance(event, Epoch):
+                break
+        events.close()
+    ours, theirs = folder.load_checkpoint(), reference.load_checkpoint()
+    assert ours is not None
+    assert theirs is not None
+    assert ours["progress"]["epoch"] == theirs["progress"]["epoch"] == 3
+    assert all(torch.equal(ours["model"][name], value) for name, value in theirs["model"].items())
 
 
 def test_layers_are_counted_up_to_the_named_one() -> None:

@@ -79,3 +79,17 @@ def test_lenet_of_keras_begins_with_its_first_weights() -> None:
             assert not layer.bias.any()
     other, _ = build_network(preset_recipe("lenet-keras"), 10)
     assert all(map(torch.equal, network.parameters(), other.parameters()))
+
+
+def test_inception_is_tuned_as_in_keras_documentation() -> None:
+    recipe = preset_recipe("inception-v3-finetune")
+    assert (recipe.optimiser, recipe.learning_rate / (1 - recipe.momentum)) == ("rmsprop", pytest.approx(0.001))
+    assert (recipe.unfreeze_optimiser, recipe.unfreeze_rate, recipe.momentum) == ("sgd", 1e-4, 0.9)
+    module = build(entry("inception_v3"), None, "meta")
+    kept = {id(layer) for layer in layers_up_to(module, recipe.refreeze)}
+    trained = {
+        name.split(".")[0]
+        for name, layer in module.named_modules()
+        if id(layer) not in kept and next(layer.parameters(recurse=False), None) is not None
+    }
+    assert trained == {"Mixed_7b", "Mixed_7c", "fc"}
