@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 import time
 from collections.abc import Generator, Iterator
@@ -48,8 +49,9 @@ class Preflight:
     peak_bytes: int | None
     """The most memory that a step needs: on a GPU its own, elsewhere the whole process; None where nobody tells."""
     largest_batch: int | None
-    """Images of the largest batch that fits into the GPU's memory, a power of two times the recipe's; None on the CPU,
-    whose memory other programs share."""
+    """Images of the largest batch that fits into the memory, a power of two times the recipe's and no more than there
+    are: found by trying on a GPU, elsewhere reckoned from what a step takes and from what is free now. None where
+    nobody tells."""
 
 
 def preflight(recipe: Recipe, device: str = "auto") -> Generator[Progress, None, Preflight]:
@@ -87,11 +89,13 @@ def preflight(recipe: Recipe, device: str = "auto") -> Generator[Progress, None,
 
 
 def _measure(engine: Engine) -> Preflight:
+    import psutil
     import torch
 
     recipe, cuda = engine.recipe, engine.device.kind == "cuda"
     pixels, labels = next(engine.train.batches())
     second = recipe.unfreeze - 1 if recipe.unfreeze else 0
+    begun = psutil.Process().memory_info().rss
     with _peak(cuda) as peak:
         before = _step_seconds(engine, 0, pixels, labels) if second else 0.0
         step = _step_seconds(engine, second, pixels, labels)
@@ -112,7 +116,7 @@ def _measure(engine: Engine) -> Preflight:
         epoch_seconds=epoch,
         run_seconds=epoch * recipe.epochs - (step - before) * engine.steps_per_epoch * second,
         peak_bytes=peak[0] if peak else None,
-        largest_batch=_largest(engine) if cuda else None,
+        largest_batch=_largest(engine) if cuda else _reckoned(engine, peak[0] - begun) if peak else None,
     )
 
 
@@ -162,3 +166,17 @@ def _largest(engine: Engine) -> int | None:
     while size <= engine.train.count and fits(engine, size):
         best, size = size, size * 2
     return best
+
+
+def _reckoned(engine: Engine, taken: int) -> int:
+    """Returns the largest batch that fits by what the steps so far have taken of the machine's memory, in bytes."""
+    import psutil
+    from torch.utils._pytree import tree_leaves
+
+    gradients = [parameter.grad for parameter in engine.network.parameters() if parameter.grad is not None]
+    state = [value for value in tree_leaves(engine.optimiser.state_dict()) if hasattr(value, "nbytes")]
+    of_images = taken - sum(tensor.nbytes for tensor in (*gradients, *state))  # which stays with the process
+    size = engine.recipe.batch_size // engine.recipe.accumulate
+    room = (psutil.virtual_memory().available + of_images) // max(of_images, 1) * size
+    doublings = int(math.log2(max(min(room, engine.train.count) / size, 1)))
+    return int(size * 2**doublings)

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Generator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -27,14 +28,27 @@ def value_of(generator: Generator[object, None, Any]) -> Any:
 
 def test_preflight_tells_what_a_run_takes(short: Recipe, tmp_path: Path) -> None:
     found: Preflight = value_of(preflight(replace(short, epochs=7), "cpu"))
-    assert (found.device, found.params, found.largest_batch) == ("cpu", 61_706, None)
+    assert (found.device, found.params) == ("cpu", 61_706)
     assert (found.train_images, found.validation_images, found.steps_per_epoch) == (1438, 359, 6)
     assert found.epoch_seconds > 6 * found.step_seconds > 0
     assert found.run_seconds == pytest.approx(7 * found.epoch_seconds)
     if sys.platform == "linux":
         assert found.peak_bytes is not None
         assert found.peak_bytes > 50 * 2**20
+        assert found.largest_batch == 1024  # of 1,438 images
     assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="nobody tells the peak of a process's memory")
+def test_largest_batch_depends_on_what_memory_is_free(short: Recipe, monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe = replace(short, architecture="resnet20_cifar", input=(3, 32, 32), batch_size=32)
+    found = []
+    for free in (0, 3 * 2**20 * 200, 2**40):  # at least 2 MB an image are kept for the way back
+        monkeypatch.setattr("psutil.virtual_memory", lambda free=free: SimpleNamespace(available=free))
+        found.append(value_of(preflight(recipe, "cpu")).largest_batch)
+    assert found[0] == 32, "the recipe's own has been tried"
+    assert 64 <= found[1] <= 512
+    assert found[2] == 1024
 
 
 def test_batch_that_is_too_large_is_told_with_the_one_that_fits(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+import re
 
 from PySide6.QtCore import QTimer, Signal
 from PySide6.QtGui import QShowEvent
@@ -52,8 +53,10 @@ def summary(measured: Preflight) -> str:
     epoch = short_time(measured.epoch_seconds) if measured.epoch_seconds >= 1 else f"{measured.epoch_seconds:.1g} s"
     parts.append(f"an epoch of {measured.steps_per_epoch:,} steps in {epoch}, all in {run}")
     if measured.largest_batch is not None:
-        parts.append(f"batches up to {measured.largest_batch:,} fit")
-    return "  ·  ".join(parts)
+        about = "" if measured.device == "cuda" else "about "
+        parts.append(f"batches up to {about}{measured.largest_batch:,} fit")
+    # A line may end after any word, but not within a number and its unit.
+    return "\u00a0\u00a0· ".join(re.sub(r"(?<=\d) (?=(s|min|[kMGT]?B)\b)", "\u00a0", part) for part in parts)
 
 
 class PreflightLine(QWidget):
@@ -65,7 +68,7 @@ class PreflightLine(QWidget):
         super().__init__(parent)
         self.label = named(WrappedLabel(), "muted")
         self.check = QPushButton("Check", self)
-        self.check.setToolTip("Try a few steps: parameters, memory, time, and the largest batch that fits on a GPU")
+        self.check.setToolTip("Try a few steps: parameters, memory, time, and the largest batch that fits")
         self.use_batch = QPushButton(self)
         self.use_batch.setToolTip("The largest batch that fits into the GPU's memory")
         self.use_batch.hide()
@@ -169,6 +172,7 @@ class PreflightLine(QWidget):
         self.label.say(summary(measured))
         size = measured.largest_batch
         larger = size is not None and self._recipe is not None and size > self._recipe.batch_size
+        larger = larger and measured.device == "cuda"  # elsewhere it is hardly faster
         self.use_batch.setVisible(larger)
         self.use_batch.setText(f"Use {size:,}" if larger else "")
 

@@ -77,6 +77,7 @@ class RecipeForm(QWidget):
     def _fill(self) -> None:
         """Makes an editor for every setting of the recipe, in the section where the recipe has it."""
         size = QHBoxLayout()
+        size.setSpacing(8)
         size.addWidget(self.own_input)
         size.addWidget(self.input)
         size.addStretch(1)
