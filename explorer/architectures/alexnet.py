@@ -54,7 +54,9 @@ def alexnet(
     classifier.add_module("relu7", nn.ReLU(inplace=True))
     classifier.add_module("drop7", nn.Dropout(dropout))
     classifier.add_module("fc8", nn.Linear(4096, num_classes))
-    return _network(features, classifier)
+    network = _network(features, classifier)
+    draw_he(network)
+    return network
 
 
 def alexnet_2014(num_classes: Classes = 1000, dropout: Probability = 0.5) -> nn.Module:
@@ -90,6 +92,19 @@ def alexnet_flowers17(
 
 def _network(features: nn.Module, classifier: nn.Module) -> nn.Module:
     return nn.Sequential(OrderedDict(features=features, flatten=nn.Flatten(), classifier=classifier))
+
+
+def draw_he(network: nn.Module) -> None:
+    """Draws weights so that signals keep their size from layer to layer, with biases of 0; for networks without norm.
+
+    See He, Zhang, Ren and Sun, "Delving Deep into Rectifiers", ICCV 2015, section 2.2. With torch's own weights, and
+    with the normal ones of AlexNet's paper, the loss of AlexNet stays that of guessing for a long while.
+    """
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d | nn.Linear):
+            nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
 
 
 def response_normalisation() -> nn.LocalResponseNorm:

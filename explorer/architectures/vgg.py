@@ -14,7 +14,7 @@ from torch import nn
 from torchvision import models
 from torchvision.models.vgg import VGG, cfgs, make_layers
 
-from explorer.architectures.alexnet import response_normalisation
+from explorer.architectures.alexnet import draw_he, response_normalisation
 from explorer.architectures.options import Classes, Probability
 from explorer.architectures.sizes import flattened_size
 
@@ -83,11 +83,7 @@ def vgg16_cifar(
         nn.Linear(4096, num_classes),
     )
     network = nn.Sequential(OrderedDict(features=features, flatten=nn.Flatten(), classifier=classifier))
-    for module in network.modules():
-        if isinstance(module, nn.Conv2d | nn.Linear):
-            nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
-            if module.bias is not None:
-                nn.init.zeros_(module.bias)
+    draw_he(network)
     return network
 
 

@@ -72,3 +72,12 @@ def test_finding_the_size_of_the_maps_leaves_the_network_as_new() -> None:
     assert all(module.training for module in network.modules())
     assert torch.equal(network.features.bn1.running_var, torch.ones(97))
     assert network.features.bn1.num_batches_tracked == 0
+
+
+def test_signals_reach_the_classes_of_alexnet_at_once() -> None:
+    """With weights that let them fade, the loss stays that of guessing for a long while."""
+    torch.manual_seed(0)
+    network = build(entry("alexnet"), (3, 67, 67), num_classes=10).eval()
+    with torch.no_grad():
+        logits = network(torch.randn(16, 3, 67, 67))
+    assert 0.1 < float(logits.std(0).mean()) < 3
