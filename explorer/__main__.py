@@ -11,9 +11,12 @@ def main(arguments: list[str] | None = None) -> int:
     """Runs the program and returns its exit status."""
     arguments = sys.argv[1:] if arguments is None else arguments
     if arguments and (arguments[0] in COMMANDS or arguments[0] in ("-h", "--help", "--version")):
-        from explorer import cli
+        try:
+            from explorer import cli
 
-        return cli.run(arguments)
+            return cli.run(arguments)
+        except KeyboardInterrupt:
+            return 130
     from explorer import app
 
     return app.run(arguments)

@@ -31,8 +31,6 @@ def run(arguments: list[str]) -> int:
     except BrokenPipeError:  # the reader of our output has had enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    except KeyboardInterrupt:
-        return 130
     except Exception as error:
         return _fail(error, 1)
 

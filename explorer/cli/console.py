@@ -7,8 +7,9 @@ import os
 import sys
 from collections.abc import Iterable
 from contextlib import redirect_stdout
-from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
+from zlib import crc32
 
 from explorer.errors import InputError
 
@@ -25,21 +26,23 @@ NAMES = "resnet50, resnet50+se, torchvision:resnet50, timm:resnet50, file.py:cal
 
 def say(text: str) -> None:
     """Writes a line to stderr. What several processes of torchrun say in the same words is written once a machine."""
-    if "TORCHELASTIC_RUN_ID" not in os.environ or _is_news(text):
+    if _is_news(text):
         print(text, file=sys.stderr)  # noqa: T201
 
 
 def _is_news(text: str) -> bool:
     """Returns whether this is the first process of torchrun's on this machine to say so."""
-    from torch.distributed import TCPStore  # type: ignore[attr-defined]
-
-    name = f"explorer/{os.environ['GROUP_RANK']}/{os.environ['TORCHELASTIC_RESTART_COUNT']}/{text}"
-    try:
-        # torchrun's own store, which outlives those that it has started.
-        store = TCPStore(os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"]), timeout=timedelta(seconds=5))
-        return store.add(name, 1) == 1
-    except (RuntimeError, KeyError):
+    errors = os.environ.get("TORCHELASTIC_ERROR_FILE")
+    if not errors:
         return True
+    # Lies in a folder that torchrun makes for each process, in one that all that it starts together have in common.
+    try:
+        (Path(errors).parents[1] / f"said_{crc32(text.encode()):08x}").touch(exist_ok=False)
+    except FileExistsError:
+        return False
+    except (OSError, IndexError):
+        pass
+    return True
 
 
 def write(text: str) -> None:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 from explorer.cli.console import write
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from explorer.cli.console import Commands
     from explorer.data.catalogue import DatasetInfo
     from explorer.data.overview import Overview
@@ -42,7 +44,7 @@ def _datasets(arguments: argparse.Namespace) -> int:
         rows = [{**info_document(info), "present": present[info.name]} for info in DATASETS.values()]
         write(json.dumps(rows, ensure_ascii=False))
         return 0
-    held = {name: f"{_count(info)} of {_size(info)}" for name, info in DATASETS.items()}
+    held = {name: f"{_count(_published(info))} of {_size(info)}" for name, info in DATASETS.items()}
     width = max(map(len, held.values()))
     for info in DATASETS.values():
         state = "here" if present[info.name] else f"{info.download_bytes / 1e6:.0f} MB to download"
@@ -81,7 +83,8 @@ def _follow(steps: Any) -> Overview:
 
 def _print(told: Overview) -> None:
     info = told.info
-    write(f"{info.title}: {_count(info)}, {len(info.classes)} classes")
+    held = _count((part.images, "training" if part.name == "train" else part.name) for part in told.parts)
+    write(f"{info.title}: {held}, {len(info.classes)} classes")
     for label, value in (("licence", info.licence), ("homepage", info.homepage), ("source", info.source)):
         if value:
             write(f"  {label:9} {value}")
@@ -103,8 +106,11 @@ def _print(told: Overview) -> None:
             write(f"  {title}: {len(files) - _SHOWN:,} more (--json has them)")
 
 
-def _count(info: DatasetInfo) -> str:
-    parts = ((info.images, "training"), (info.validation_images, "validation"), (info.test_images, "test"))
+def _published(info: DatasetInfo) -> Iterable[tuple[int, str]]:
+    return (info.images, "training"), (info.validation_images, "validation"), (info.test_images, "test")
+
+
+def _count(parts: Iterable[tuple[int, str]]) -> str:
     return " + ".join(f"{count:,} {kind}" for count, kind in parts if count) + " images"
 
 

@@ -7,12 +7,12 @@ import json
 import os
 import signal
 from collections.abc import Callable, Generator
-from contextlib import contextmanager, nullcontext, redirect_stdout
+from contextlib import nullcontext, redirect_stdout
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING
 
 from explorer.cli.console import add_settings, read_settings, say, write
+from explorer.cli.interruption import Interruption
 from explorer.errors import InputError
 
 if TYPE_CHECKING:
@@ -50,24 +50,24 @@ def add(commands: Commands) -> None:
 def _train(arguments: argparse.Namespace) -> int:
     """Trains, as one of several processes where torchrun has started them: the first alone prints and writes."""
     from explorer.training.errors import TrainingError
-    from explorer.training.processes import is_lost, join, leave
+    from explorer.training.processes import is_lost, join, launched, leave
 
     if arguments.resume and arguments.run_dir is None:
         raise InputError("--resume needs --run-dir, the folder of the run to go on with")
-    processes = join(arguments.device, arguments.sharded)
-    with Path(os.devnull).open("w") as nowhere:
+    with Interruption() as interruption, Path(os.devnull).open("w") as nowhere:
         try:
+            processes = join(arguments.device, arguments.sharded)
             with nullcontext() if processes.first else redirect_stdout(nowhere):  # what a user's network prints, too
-                status = _train_with(processes, arguments)
+                status = _train_with(processes, arguments, interruption)
         except Exception as error:
-            if processes.alone or isinstance(error, TrainingError) or not is_lost(error):
+            if not launched() or isinstance(error, TrainingError) or not is_lost(error):
                 raise
             raise TrainingError("another process of the job ended before the training began") from None
-    leave(processes)
-    return status
+        leave(processes)
+        return status
 
 
-def _train_with(processes: Processes, arguments: argparse.Namespace) -> int:
+def _train_with(processes: Processes, arguments: argparse.Namespace, interruption: Interruption) -> int:
     from explorer.cli.training_display import TrainingDisplay
     from explorer.data.datasets import full_name
     from explorer.training.fit import fit
@@ -105,15 +105,14 @@ def _train_with(processes: Processes, arguments: argparse.Namespace) -> int:
             return _dry_run(recipe, arguments.device, arguments.json)
         path = processes.of_first(lambda: RunFolder.create(recipe, arguments.run_dir).path)
         folder = RunFolder(path) if processes.first else OthersFolder(path)
-    with _interruption(processes.alone) as interrupted:
-        events = fit(recipe, folder, arguments.device, arguments.resume, processes)
-        display = TrainingDisplay()
-        show = _print_nothing if not processes.first else _print_json if arguments.json else display.show
-        try:
-            return _follow(events, interrupted, show, display)
-        finally:
-            display.clear()
-            events.close()
+    events = fit(recipe, folder, arguments.device, arguments.resume, processes)
+    display = TrainingDisplay()
+    show = _print_nothing if not processes.first else _print_json if arguments.json else display.show
+    try:
+        return _follow(events, interruption, show, display)
+    finally:
+        display.clear()
+        events.close()
 
 
 def _recipe(arguments: argparse.Namespace) -> Recipe:
@@ -181,7 +180,8 @@ def _dry_run(recipe: Recipe, device: str, as_json: bool) -> int:
         whole = "of GPU memory" if found.device == "cuda" else "of memory, the whole program"
         write(f"{found.peak_bytes / 2**20:,.0f} MiB {whole}")
     if found.largest_batch is not None:
-        write(f"batches of {found.largest_batch:,} fit")
+        about = "" if found.device == "cuda" else "about "
+        write(f"batches of up to {about}{found.largest_batch:,} images fit")
     return 0
 
 
@@ -193,31 +193,9 @@ def _duration(seconds: float) -> str:
     return f"{minutes} min {rest:02} s" if minutes else f"{seconds:.1f} s"
 
 
-@contextmanager
-def _interruption(alone: bool) -> Generator[list[int], None, None]:
-    """Collects SIGINT and SIGTERM instead of dying of them in the middle of a step.
-
-    To torchrun's processes a signal comes once more where another one has failed: they end by themselves, and have to
-    say why before.
-    """
-    received: list[int] = []
-
-    def note(number: int, frame: FrameType | None) -> None:
-        if received and alone:  # a second time: now
-            raise KeyboardInterrupt
-        received.append(number)
-
-    former = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield received
-    finally:
-        for number, handler in former.items():
-            signal.signal(number, handler if alone else signal.SIG_IGN)
-
-
 def _follow(
     events: Generator[Event, None, object],
-    interrupted: list[int],
+    interruption: Interruption,
     show: Callable[[Event], object],
     display: TrainingDisplay,
 ) -> int:
@@ -225,23 +203,24 @@ def _follow(
     from explorer.training.errors import StoppedError
     from explorer.training.events import Finished, Started
 
-    run = ""
+    run, saved = "", ""
     try:
         for event in events:
             if isinstance(event, Started):
-                run = event.run
+                run, interruption.begun = event.run, True
             show(event)
-            if interrupted and not isinstance(event, Finished):
+            if interruption.begun and interruption.number and not isinstance(event, Finished):
                 events.close()
                 break
         else:
             return 0
     except StoppedError:
         pass
+    except KeyboardInterrupt:  # a second signal
+        saved = " up to its last checkpoint"
     display.clear()
-    again = f"; go on with --resume --run-dir {run}" if run else ""
-    say(f"architecture-explorer: interrupted, the run is saved{again}" if run else "interrupted")
-    return 128 + next(iter(interrupted), signal.SIGTERM)
+    say(f"architecture-explorer: interrupted, the run is saved{saved}; go on with --resume --run-dir {run}")
+    return 128 + (interruption.number or signal.SIGTERM)
 
 
 def _print_nothing(event: Event) -> None:

@@ -6,8 +6,11 @@ Batch i of epoch e holds the same images whatever was read before, so that a run
 from __future__ import annotations
 
 import signal
+import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from multiprocessing import resource_tracker
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -136,7 +139,8 @@ class Stream:
             return
         if self._loader is None:
             self._loader = self._open()
-        self._running = iter(self._loader)
+        with _signals_held():
+            self._running = iter(self._loader)
         running, self._turn = self._running, self._turn + 1
         turn = self._turn
         for _ in chosen:
@@ -167,6 +171,9 @@ class Stream:
         self._turn += 1
         if running is not None and hasattr(running, "_shutdown_workers"):
             running._shutdown_workers()
+            for process in running._workers:  # one that is slow to end has got a SIGTERM, which is held back
+                process.kill()
+                process.join()
 
     def _open(self) -> Any:
         from torch.utils.data import DataLoader
@@ -218,5 +225,22 @@ def _as_it_is(batch: Any) -> Any:
     return batch
 
 
+@contextmanager
+def _signals_held() -> Iterator[None]:
+    """Holds SIGINT and SIGTERM back until afterwards; processes that are started meanwhile never get them.
+
+    Terminals and service managers send them to every process there is, where the parent is to end its own.
+    """
+    if sys.platform == "win32":
+        yield
+        return
+    resource_tracker.ensure_running()  # as it starts, it would let them through
+    former = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, former)
+
+
 def _leave_interruption_to_the_parent(_: int) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # where none can be held back

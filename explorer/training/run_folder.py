@@ -12,6 +12,7 @@ from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 from explorer.errors import InputError
 from explorer.tasks.weights_file import ModelSpec, save_weights
@@ -38,11 +39,15 @@ TITLE = "title.txt"
 LONGEST_TITLE = 200
 
 
+PLACE = "EXPLORER_RUNS"
+"""The environment variable that names another folder of runs than the user's data folder."""
+
+
 def runs_folder() -> Path:
     """Returns where runs are kept: `EXPLORER_RUNS`, else the user's data folder."""
     from platformdirs import user_data_path
 
-    chosen = os.environ.get("EXPLORER_RUNS")
+    chosen = os.environ.get(PLACE)
     return Path(chosen) if chosen else user_data_path("architecture-explorer", appauthor=False) / "runs"
 
 
@@ -67,15 +72,20 @@ class RunSummary:
     """Whether a process trains it."""
 
 
-def _make_folder(recipe: Recipe) -> Path:
-    """Makes a folder that nothing else uses, named by time, network and dataset."""
+def _make_folder(recipe: Recipe, place: Path | None) -> Path:
+    """Makes a folder that nothing else uses, named by time, network and dataset.
+
+    Args:
+        recipe: what will be trained.
+        place: the folder to make it in, which has to be there; None for the user's folder of runs.
+    """
     stamp = datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
     label = re.sub(r"[^A-Za-z0-9_.-]+", "_", f"{Path(recipe.architecture).name}_{recipe.dataset}")[:100]
-    path = runs_folder() / f"{stamp}_{label}"
+    path = (place or runs_folder()) / f"{stamp}_{label}"
     number = 1
     while True:
         try:
-            path.mkdir(parents=True)
+            path.mkdir(parents=place is None)  # a disk that is not there is not to be replaced by a folder
         except FileExistsError:
             number += 1
             path = path.with_name(f"{stamp}_{label}_{number}")
@@ -108,25 +118,31 @@ class RunFolder:
         self.path = path
 
     @classmethod
-    def create(cls, recipe: Recipe, path: Path | None = None) -> RunFolder:
+    def create(cls, recipe: Recipe, path: Path | None = None, place: Path | None = None) -> RunFolder:
         """Makes the folder of a new run and writes its recipe.
 
         Args:
             recipe: what will be trained.
-            path: the folder; None for a new one among the user's runs, named by time, network and dataset.
+            path: the folder; None for a new one, named by time, network and dataset.
+            place: the folder to make the new one in, which has to be there; None for the user's folder of runs.
 
         Raises:
             InputError: the folder cannot be made or holds a run already.
         """
+        taken = InputError(f"{path} holds a run already: resume it or name another folder")
         try:
             if path is not None and (path / RECIPE).exists():
-                raise InputError(f"{path} holds a run already: resume it or name another folder")
-            folder = cls(path or _make_folder(recipe))
+                raise taken
+            folder = cls(path or _make_folder(recipe, place))
             folder.path.mkdir(parents=True, exist_ok=True)
-            folder._replace(RECIPE, lambda target: target.write_text(recipe.to_toml(), encoding="utf-8"))
+            with folder._held():
+                if (folder.path / RECIPE).exists():  # another process has made a run of it meanwhile
+                    raise taken
+                folder._replace(RECIPE, lambda target: target.write_text(recipe.to_toml(), encoding="utf-8"))
         except OSError as error:
+            wanted = path or place or runs_folder()
             raise InputError(
-                f"the run folder {path or runs_folder()} cannot be made ({error.strerror or error}): name another one"
+                f"the run folder {wanted} cannot be made ({error.strerror or error}): name another one"
             ) from None
         except TrainingError as error:
             raise InputError(str(error)) from None
@@ -142,6 +158,11 @@ class RunFolder:
         """
         if not os.path.isfile(self.path / RECIPE):
             raise InputError(f"{self.path} is not the folder of a run: start a new run")
+        with self._held():
+            yield
+
+    @contextmanager
+    def _held(self) -> Iterator[None]:
         try:
             file = take(self.path)
         except OSError as error:
@@ -225,10 +246,11 @@ class RunFolder:
             raise _unwritable(target, error) from error
 
     def save_checkpoint(self, state: dict[str, Any]) -> None:
-        """Writes `last.ckpt`, from which the run can be resumed."""
+        """Writes `last.ckpt`, from which the run can be resumed; not into what is left of a folder that was removed."""
         import torch
 
         def write(target: Path) -> None:
+            (self.path / RECIPE).stat()
             with target.open("wb") as file:  # given a path, torch would not tell why it cannot write
                 torch.save(state, file)
 
@@ -244,7 +266,9 @@ class RunFolder:
 
         path = self.path / LAST
         try:
-            state = torch.load(path, map_location="cpu", weights_only=True)
+            with ZipFile(path) as archive:  # torch does not compare the sums that it has written
+                whole = archive.testzip() is None
+            state = torch.load(path, map_location="cpu", weights_only=True) if whole else None
         except FileNotFoundError:
             # The first checkpoint follows the first epoch. A run that is killed before it begins anew.
             if sum(isinstance(event, Epoch) for event in self.read_metrics().events) > 1:
@@ -375,19 +399,27 @@ def _summary(path: str, signatures: object) -> RunSummary:
     )
 
 
-def list_runs(others: Sequence[str] = ()) -> list[RunSummary]:
+def list_runs(others: Sequence[str] = (), places: Sequence[Path] = ()) -> list[RunSummary]:
     """Returns the user's runs, newest first; folders that hold none are passed over.
 
     Args:
-        others: folders of runs elsewhere, which come before the user's own.
+        others: folders of single runs elsewhere, which come before the user's own.
+        places: folders of runs that the user has beside the usual one.
     """
-    folder = runs_folder()
-    own = sorted(folder.iterdir(), reverse=True) if folder.is_dir() else []
+    own = [path for place in dict.fromkeys((runs_folder(), *places)) for path in _inside(place)]
+    own.sort(key=lambda path: path.name, reverse=True)
     summaries = []
-    for path in [*map(Path, others), *own]:
+    for path in dict.fromkeys([*map(Path, others), *own]):
         if os.path.isfile(path / RECIPE):
             try:
                 summaries.append(RunFolder(path).summary())
             except InputError:
                 continue
     return summaries
+
+
+def _inside(folder: Path) -> list[Path]:
+    try:
+        return [*folder.iterdir()]
+    except OSError:  # not made yet, or a disk that is not there
+        return []

@@ -107,7 +107,8 @@ def _try(file: FileIO) -> bool | None:
 
 def _read(file: FileIO) -> str:
     file.seek(0)
-    return file.read(300).decode("utf-8", "replace").strip()
+    text = file.read(300).decode("utf-8", "replace").strip()
+    return "".join(sign if sign.isprintable() else "?" for sign in text)  # it is shown on terminals
 
 
 def _silence(folder: Path) -> float:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
+import signal
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -156,3 +159,26 @@ def test_a_process_that_is_killed_is_told_and_the_stream_can_be_used_again(open_
         assert children() == []
         assert len(list(stream.batches(0))) == 5
     assert children() == []
+
+
+def test_signals_to_all_processes_of_a_job_are_left_to_the_one_that_trains(open_stream) -> None:
+    """Those that decode go on: a terminal sends Ctrl+C to them as well, even while they start."""
+
+    def signal_first() -> None:
+        while not (processes := children()):
+            time.sleep(0.001)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            os.kill(processes[0].pid, number)
+
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    with open_stream(workers=1) as stream:
+        thread = threading.Thread(target=signal_first)
+        thread.start()
+        batches = stream.batches(0)
+        next(batches)
+        thread.join()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            os.kill(children()[0].pid, number)
+        assert len(list(batches)) == 4
+    assert children() == []
+    assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == before

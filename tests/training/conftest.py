@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import signal
 import struct
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -40,6 +42,17 @@ def short() -> Recipe:
 def every_step(monkeypatch: pytest.MonkeyPatch) -> None:
     """Has each step and each batch of an evaluation reported, so that a run can be closed at any of them."""
     monkeypatch.setattr("explorer.training.fit.REPORT_EVERY", 0.0)
+
+
+@pytest.fixture(scope="session")
+def heeds() -> Callable[[int], bool]:
+    """Returns a function that tells whether a process does more about SIGTERM than to die of it."""
+
+    def look(process: int) -> bool:
+        (caught,) = re.findall(r"SigCgt:\s*(\w+)", Path(f"/proc/{process}/status").read_text())
+        return bool(int(caught, 16) >> signal.SIGTERM - 1 & 1)
+
+    return look
 
 
 @pytest.fixture

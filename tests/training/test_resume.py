@@ -373,6 +373,47 @@ def test_signal_saves_the_run_and_says_how_to_resume_it(tmp_path: Path, number: 
         assert (summary.epochs_done, summary.finished) == (8, True)
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_run_that_is_interrupted_at_any_moment_comes_to_the_same_weights(
+    tmp_path: Path, train: Train, losses: Losses, heeds: Callable[[int], bool]
+) -> None:
+    """While modules are imported, images loaded, files written and epochs judged; every other time by two signals."""
+    chance = random.Random(0)
+    recipe = Recipe(batch_size=64, epochs=150, augmentation="crop", threads=1)
+    folder = RunFolder.create(recipe, tmp_path / "run")
+    resume = command("--resume", "--run-dir", folder.path, "--device", "cpu")
+    saved = f"architecture-explorer: interrupted, the run is saved; go on with --resume --run-dir {folder.path}"
+    early = "architecture-explorer: interrupted before the training began"
+    for turn in range(12):
+        number, begun = (signal.SIGINT, signal.SIGTERM)[turn % 2], turn % 3 > 0
+        with subprocess.Popen(
+            resume, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment()
+        ) as process:
+            while not heeds(process.pid):
+                time.sleep(0.01)
+            if begun:
+                await_line(process, "lenet5 (")
+            time.sleep(chance.uniform(0, 0.3 if begun else 4))
+            process.send_signal(number)
+            if turn % 4 > 1:
+                time.sleep(0.01)
+                process.send_signal(number)
+            _, said = process.communicate()
+        assert process.returncode == 128 + number
+        (line,) = said.splitlines()
+        assert line == saved or (line == early and not begun)
+    assert list(folder.path.glob("*.part")) == []
+    list(fit(folder.recipe, folder, "cpu", resume=True))
+    reference, _ = train(folder.recipe)
+    ours, theirs = folder.load_checkpoint(), reference.load_checkpoint()
+    assert ours is not None
+    assert theirs is not None
+    for part in ("model", "optimiser"):
+        assert_equal_state(ours[part], theirs[part])
+    assert losses(metrics(folder)) == losses(metrics(reference))
+
+
 @pytest.mark.parametrize("kills", [3, pytest.param(20, marks=[pytest.mark.slow, pytest.mark.timeout(900)])])
 def test_run_that_is_killed_again_and_again_comes_to_the_same_weights(
     tmp_path: Path, train: Train, losses: Losses, kills: int

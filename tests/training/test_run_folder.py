@@ -4,7 +4,9 @@ import json
 import pickle
 import resource
 import shutil
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -78,7 +80,25 @@ def test_new_run_has_a_folder_of_its_own_and_its_recipe() -> None:
         assert folder.path.parent == runs_folder()
         assert "file.py_Net_digits" in folder.path.name
         assert folder.recipe == recipe
-        assert [path.name for path in folder.path.iterdir()] == ["recipe.toml"]
+        assert {path.name for path in folder.path.iterdir()} == {"recipe.toml", "run.lock"}
+
+
+def test_of_several_that_begin_in_one_folder_at_once_one_has_it(tmp_path: Path) -> None:
+    together = threading.Barrier(4)
+
+    def create(seed: int) -> str:
+        together.wait()
+        try:
+            RunFolder.create(Recipe(seed=seed), tmp_path / "run")
+        except InputError as error:
+            return str(error)
+        return ""
+
+    with ThreadPoolExecutor(4) as pool:
+        told = list(pool.map(create, range(4)))
+    assert told.count("") == 1
+    assert all("holds a run already" in text or "is being trained already" in text for text in told if text)
+    assert RunFolder(tmp_path / "run").recipe == Recipe(seed=told.index(""))
 
 
 def test_folder_that_holds_a_run_is_not_used_again(folder: RunFolder) -> None:
@@ -163,6 +183,13 @@ def test_vanished_folder_is_told_and_not_made_again(folder: RunFolder) -> None:
     assert not folder.path.exists()
 
 
+def test_checkpoint_is_not_written_into_the_rest_of_a_removed_folder(folder: RunFolder) -> None:
+    (folder.path / "recipe.toml").unlink()
+    with pytest.raises(TrainingError, match=r"cannot be written \(No such file or directory\): see that its folder"):
+        folder.save_checkpoint({"version": 1})
+    assert [path.name for path in folder.path.iterdir()] == ["run.lock"]
+
+
 def test_checkpoint_comes_back_as_it_was_saved(folder: RunFolder) -> None:
     state = {"version": 1, "model": {"weight": torch.arange(5.0)}, "recipe": {"input": (1, 8, 8), "data": None}}
     folder.save_checkpoint(state)
@@ -196,12 +223,22 @@ def test_damaged_checkpoint_is_refused(folder: RunFolder) -> None:
     folder.save_checkpoint({"version": 1, "model": {"weight": torch.arange(1000.0)}})
     path = folder.path / "last.ckpt"
     whole = path.read_bytes()
+    place = whole.index(torch.arange(1000.0).numpy().tobytes())
+    rotten = whole[: place + 100] + bytes([whole[place + 100] ^ 1]) + whole[place + 101 :]
     torch.save([1, 2], path)
     no_run = path.read_bytes()
     torch.save({"version": 2}, path)
     later = path.read_bytes()
-    cuts = [whole[:size] for size in (0, 1, 100, len(whole) // 2, len(whole) - 1)]
-    for content in (*cuts, whole[len(whole) // 2 :], b"PK\x03\x04" + b"\0" * 100, b"no checkpoint", no_run, later):
+    cuts = [whole[:size] for size in (*range(0, len(whole), 41), len(whole) - 1)]
+    for content in (
+        *cuts,
+        rotten,
+        whole[len(whole) // 2 :],
+        b"PK\x03\x04" + b"\0" * 100,
+        b"no checkpoint",
+        no_run,
+        later,
+    ):
         path.write_bytes(content)
         with pytest.raises(InputError, match=r"last\.ckpt is damaged or not a checkpoint of this program"):
             folder.load_checkpoint()

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import re
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -38,7 +41,8 @@ CLOSE = 1e-4
 class Job:
     """A job of torchrun: `main.py train …` in two processes."""
 
-    def __init__(self, arguments: Iterable[object], count: int = 2) -> None:
+    def __init__(self, arguments: Iterable[object], count: int, heeds: Callable[[int], bool]) -> None:
+        self._heeds = heeds
         command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={count}"]
         command += [str(ROOT / "main.py"), "train", *map(str, arguments), "--device", "cpu"]
         pipe = subprocess.PIPE
@@ -51,9 +55,14 @@ class Job:
         return map(json.loads, self.process.stdout)
 
     def rank(self, rank: int) -> psutil.Process:
-        """Returns one of its processes."""
-        children = psutil.Process(self.process.pid).children()
-        return next(child for child in children if child.environ().get("RANK") == str(rank))
+        """Returns one of its processes, as soon as that heeds signals."""
+        while True:
+            for child in psutil.Process(self.process.pid).children():
+                with suppress(psutil.Error, OSError):
+                    if child.environ().get("RANK") == str(rank) and self._heeds(child.pid):
+                        return child
+            assert self.process.poll() is None
+            time.sleep(0.01)
 
     def end(self) -> tuple[int, list[dict[str, Any]], list[str]]:
         """Waits for its end and returns its status, the events it still had to tell and what the program said."""
@@ -71,12 +80,12 @@ def _without_torchrun(said: str) -> str:
 
 
 @pytest.fixture
-def job() -> Iterator[Callable[..., Job]]:
+def job(heeds: Callable[[int], bool]) -> Iterator[Callable[..., Job]]:
     """Returns a function that starts a job, which ends with the test."""
     jobs: list[Job] = []
 
     def start(*arguments: object, count: int = 2) -> Job:
-        jobs.append(Job(arguments, count))
+        jobs.append(Job(arguments, count, heeds))
         return jobs[-1]
 
     yield start
@@ -188,16 +197,49 @@ def test_whatever_the_recipe_several_processes_take_the_steps_of_one(
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
+def test_process_that_is_killed_at_any_moment_ends_the_job_with_a_message(
+    tmp_path: Path, job: Callable[..., Job]
+) -> None:
+    """While torch is imported, the processes meet or images are loaded, and in the training."""
+    chance = random.Random(0)
+    path = tmp_path / "run"
+    again = ("lenet5", "--resume", "--run-dir", path, "--json")
+    for turn in range(8):
+        one = job(*(again if path.exists() else run_of(Recipe(batch_size=128, epochs=5000, threads=1), path)))
+        ranks = [one.rank(0), one.rank(1)]
+        if turn % 2:
+            next(document for document in one.lines() if document["event"] == "started")
+        time.sleep(chance.uniform(0, 0.5 if turn % 2 else 4))
+        ranks[turn // 2 % 2].kill()
+        status, _, said = one.end()
+        assert status == 1
+        (line,) = said
+        assert re.match(r"another process of the job ended (before the training began|at step \d)|ended before", line)
+        assert not any(rank.is_running() and rank.status() != psutil.STATUS_ZOMBIE for rank in ranks)
+    folder = RunFolder(path)
+    saved = folder.load_checkpoint()
+    events = fit(folder.recipe, folder, "cpu", resume=True)
+    started = next(event for event in events if isinstance(event, Started))
+    assert isinstance(next(event for event in events if isinstance(event, Steps)), Steps)
+    events.close()
+    done = saved["progress"] if saved else {"epoch": 0, "position": 0}
+    assert started.step == started.steps_per_epoch * done["epoch"] + done["position"]
+    assert not list(path.glob("*.part"))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_signal_to_torchrun_saves_the_run_which_goes_on_with_any_number_of_processes(
-    tmp_path: Path, job: Callable[..., Job], train: Train, losses: Losses, number: signal.Signals
+@pytest.mark.parametrize("rank", [None, 0, 1])
+def test_signal_to_torchrun_or_a_process_saves_the_run_which_goes_on_with_any_number_of_processes(
+    tmp_path: Path, job: Callable[..., Job], train: Train, losses: Losses, number: signal.Signals, rank: int | None
 ) -> None:
     path = tmp_path / "run"
     recipe = Recipe(batch_size=64, epochs=12, augmentation="crop")
     first = job(*run_of(recipe, path))
     for document in first.lines():
         if document["event"] == "epoch":
-            first.process.send_signal(number)
+            (first.process if rank is None else first.rank(rank)).send_signal(number)
             break
     status, _, said = first.end()
     assert status != 0
