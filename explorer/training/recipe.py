@@ -7,6 +7,7 @@ import os
 import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
@@ -157,9 +158,8 @@ class Recipe:
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
                 raise InputError(f"{name} must be a number from {low:g} to {high:g}, not {value!r}")
-        for name, kind in get_type_hints(Recipe).items():
-            choices = get_args(kind) if get_origin(kind) is Literal else ()
-            if choices and getattr(self, name) not in choices:
+        for name, choices in _choices().items():
+            if getattr(self, name) not in choices:
                 raise InputError(f"{name} must be one of {', '.join(choices)}, not {getattr(self, name)!r}")
         if self.input is not None and (len(self.input) != 3 or min(self.input) < 1 or self.input[0] not in (1, 3)):
             raise InputError(f"input must be channels (1 or 3), height and width, not {self.input}")
@@ -179,6 +179,13 @@ class Recipe:
         import tomli_w
 
         return tomli_w.dumps({name: value for name, value in asdict(self).items() if value is not None})
+
+
+@cache
+def _choices() -> Mapping[str, tuple[str, ...]]:
+    """Returns the settings that are one of a few words, with those words."""
+    kinds = get_type_hints(Recipe)
+    return {name: get_args(kind) for name, kind in kinds.items() if get_origin(kind) is Literal}
 
 
 def from_mapping(values: Mapping[str, Any], origin: str = "the recipe") -> Recipe:

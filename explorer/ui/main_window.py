@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,6 +37,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from explorer.ui.background import Answer, Background
 from explorer.ui.explore.page import ExplorePage
 from explorer.ui.numbers import short_bytes
 from explorer.ui.theme import app_icon, apply_theme, icon
@@ -71,6 +74,11 @@ class MainWindow(QMainWindow):
         self.explore = ExplorePage(settings, self)
         self.pages.addWidget(self.explore)
         self._made: dict[str, TrainPage | ClassifyPage | ComparePage] = {}
+        self._loading = QLabel("Loading…", self)
+        self._loading.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self.pages.addWidget(self._loading)
+        self._importer = Background(self)
+        self._importer.answered.connect(self._imported)
         centre = QWidget(self)
         layout = QHBoxLayout(centre)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -249,7 +257,20 @@ class MainWindow(QMainWindow):
         self._buttons.button(number).setChecked(True)
 
     def _rail_clicked(self, number: int) -> None:
-        self.show_page(PAGES[number][0])
+        """Shows a page; what it needs is imported behind the window first, unless that has been done."""
+        name, _ = PAGES[number]
+        module = f"explorer.ui.{name}.page"
+        if hasattr(sys.modules.get(module), f"{name.title()}Page"):  # which comes last: the import is over
+            self.show_page(name)
+        else:
+            self.pages.setCurrentWidget(self._loading)
+            self._importer.ask(import_module, module)
+
+    def _imported(self, answer: Answer) -> None:
+        if answer.error is not None:
+            raise answer.error
+        if self.pages.currentWidget() is self._loading:  # and the user has not gone elsewhere meanwhile
+            self._rail_clicked(self._buttons.checkedId())
 
     def _train_current(self) -> None:
         portrait = self.explore.portrait
@@ -391,7 +412,7 @@ class MainWindow(QMainWindow):
     def closeEvent(self, event: QCloseEvent) -> None:
         """Ends what runs; the window is hidden and goes once the last thread has saved its work."""
         self.settings.setValue("window/geometry", self.saveGeometry())
-        ended = [page.stop() for page in (self.explore, *self._made.values())]
+        ended = [self._importer.stop(100), *(page.stop() for page in (self.explore, *self._made.values()))]
         if all(ended):
             self._closing.stop()
             event.accept()

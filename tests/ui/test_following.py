@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import QSettings, Qt
+from PySide6.QtCore import QSettings, Qt, QTimer
 from PySide6.QtWidgets import QMessageBox
 from pytestqt.qtbot import QtBot
 
@@ -241,3 +241,22 @@ def test_run_that_failed_for_want_of_room_is_tried_again(page: TrainPage, qtbot:
     assert state(page) == "finished"
     assert not page.banner.isVisible()
     assert len(page.curves.series("step_loss")) == 90
+
+
+def test_what_is_new_of_a_followed_run_is_drawn_plot_by_plot(
+    page: TrainPage, qtbot: QtBot, shared: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for event in (STARTED, steps(2)):
+        shared.append(event)
+    show(page, qtbot, shared)
+    qtbot.waitUntil(lambda: state(page) == "training elsewhere", timeout=10_000)
+    turns = [0]
+    timer = QTimer()
+    timer.timeout.connect(lambda: turns.append(len(turns)))
+    timer.start(0)
+    drawn: dict[str, int] = {}
+    monkeypatch.setattr(page.curves.ranges, "show", lambda plot: drawn.setdefault(plot, len(turns)))
+    shared.append(steps(4))
+    qtbot.waitUntil(lambda: len(drawn) == len(page.curves.plots), timeout=10_000)
+    timer.stop()
+    assert len({*drawn.values()}) == len(drawn), "what the user does comes in between"

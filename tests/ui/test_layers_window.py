@@ -123,12 +123,12 @@ def test_a_full_look_adds_layers_and_fills_the_histograms(window: LayersWindow, 
     assert "frozen, or no part" in window.captions["gradients"].text()
     for _ in range(2):
         qtbot.keyClick(window.table.view, Qt.Key.Key_Up)
-    assert window.heading.text() == "conv (Conv2d), step 20"
+    qtbot.waitUntil(lambda: window.heading.text() == "conv (Conv2d), step 20", timeout=5000)
     caption = window.captions["activations"].text()
     assert caption == "Activations: 100, ⚠ 3 NaN or infinite\nmean 0.25, std 0.5\n3.0 % zeros, 1 of 4 units dead"
     assert window.captions["gradients"].text().endswith("length 0.5")
     qtbot.keyClick(window.table.view, Qt.Key.Key_Down)
-    assert window.captions["weights"].text() == "Weights\nthe layer has none"
+    qtbot.waitUntil(lambda: window.captions["weights"].text() == "Weights\nthe layer has none", timeout=5000)
 
 
 def test_the_course_of_the_selected_layers_is_drawn(window: LayersWindow, curves: Curves) -> None:
@@ -136,6 +136,7 @@ def test_the_course_of_the_selected_layers_is_drawn(window: LayersWindow, curves
         curves.add([ratios(step, conv=10.0**-step, still=0.0, fc=None)])
     window.draw()
     window.table.view.selectAll()
+    window.draw()
     drawn = [line.getData() for line in window.course._lines]
     assert drawn[0][0].tolist() == [1, 2, 3, 4, 5]
     assert drawn[0][1].tolist() == pytest.approx([-1, -2, -3, -4, -5], abs=1e-6)
@@ -157,7 +158,7 @@ def test_hundreds_of_layers_are_filtered_and_copied(window: LayersWindow, curves
     shown = [row for row in range(400) if not window.table.view.isRowHidden(row)]
     assert shown == [*range(390, 400)]
     window.table.view.selectAll()
-    assert "and 1 more" in window.course.legend.text()
+    qtbot.waitUntil(lambda: "and 1 more" in window.course.legend.text(), timeout=5000)
     qtbot.mouseClick(window.copy, Qt.MouseButton.LeftButton)
     lines = QGuiApplication.clipboard().text().splitlines()
     assert len(lines) == 401
@@ -186,6 +187,20 @@ def test_histograms_are_read_bin_by_bin(qtbot: QtBot) -> None:
     view.grab()
 
 
+def test_the_window_is_there_before_its_plot_is_made(window: LayersWindow, qtbot: QtBot) -> None:
+    assert window._course is None, "parts of it are made one turn after the other"
+    assert window.note.message, "and it says at once how things stand"
+    qtbot.waitUntil(lambda: window._course is not None and window._course.isVisible(), timeout=5000)
+
+
+def test_return_in_the_filter_presses_no_button(window: LayersWindow, curves: Curves, qtbot: QtBot) -> None:
+    curves.add([ratios(1, conv=1e-3)])
+    window.draw()
+    QGuiApplication.clipboard().setText("before")
+    qtbot.keyClick(window.table.search, Qt.Key.Key_Return)
+    assert QGuiApplication.clipboard().text() == "before"
+
+
 # -- real runs ---------------------------------------------------------------------------------------------------------
 
 
@@ -202,7 +217,7 @@ def test_histograms_of_the_next_step_of_a_run_that_is_paused_and_goes_on(page: T
     page.begin()
     qtbot.waitUntil(lambda: len(window.history) > 0, timeout=WAIT)
     qtbot.waitUntil(window.ask.isEnabled, timeout=5000)
-    assert "not made yet" in window.captions["weights"].text()
+    qtbot.waitUntil(lambda: "not made yet" in window.captions["weights"].text(), timeout=5000)
     page.pause.click()
     qtbot.waitUntil(lambda: not page.trainer or not page.trainer.events, timeout=5000)
     qtbot.mouseClick(window.ask, Qt.MouseButton.LeftButton)
@@ -222,11 +237,11 @@ def test_histograms_of_the_next_step_of_a_run_that_is_paused_and_goes_on(page: T
         "f6",
         "output",
     ]
-    assert page._started is not None
+    assert page.display.started is not None
     for row in statistics.layers:
         assert row.activations is not None
         assert row.activations.total % 32 == 0, "of a batch of 32 images, or the last one of 30"
-    page._halt()
+    page.session.halt()
     qtbot.waitUntil(lambda: page.trainer is None, timeout=WAIT)
     qtbot.waitUntil(lambda: not window.ask.isEnabled(), timeout=5000)
     assert "Step" in window.note.message, "what has been told stays on show"
@@ -242,7 +257,7 @@ def test_a_run_of_before_shows_its_ratios(page: TrainPage, qtbot: QtBot) -> None
     qtbot.waitUntil(lambda: column(window, Col.RATIO) == ["5.00e-3", "0"], timeout=5000)
     qtbot.waitUntil(lambda: "Step 5: 1 not moved" in window.note.message, timeout=5000)
     assert list(window.history.course("conv")[0]) == [1, 2, 5]
-    assert "made only while a run trains" in window.captions["activations"].text()
+    qtbot.waitUntil(lambda: "made only while a run trains" in window.captions["activations"].text(), timeout=5000)
 
 
 def test_the_page_opens_the_window_by_key(page: TrainPage, qtbot: QtBot) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -54,11 +55,24 @@ def answered(window: MainWindow, count: int) -> bool:
     return len(items) == count and not any(item.waiting for item in items)
 
 
+def test_a_page_whose_modules_are_not_imported_yet_comes_once_they_are(
+    window: MainWindow, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delitem(sys.modules, "explorer.ui.compare.page", raising=False)
+    qtbot.mouseClick(window._buttons.button(3), Qt.MouseButton.LeftButton)
+    assert window.pages.currentWidget() is window._loading, "the click is answered at once"
+    qtbot.mouseClick(window._buttons.button(0), Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: "explorer.ui.compare.page" in sys.modules, timeout=30_000)
+    qtbot.wait(100)
+    assert window.pages.currentWidget() is window.explore, "nobody waits for it any more"
+    qtbot.mouseClick(window._buttons.button(3), Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: window.pages.currentWidget() is window._made.get("compare"), timeout=30_000)
+
+
 def test_the_rail_leads_to_every_page_by_mouse_and_keyboard(window: MainWindow, qtbot: QtBot) -> None:
-    qtbot.mouseClick(window._buttons.button(1), Qt.MouseButton.LeftButton)
-    assert window.pages.currentWidget() is window.train
-    qtbot.mouseClick(window._buttons.button(2), Qt.MouseButton.LeftButton)
-    assert window.pages.currentWidget() is window.classify
+    for number, name in ((1, "train"), (2, "classify")):
+        qtbot.mouseClick(window._buttons.button(number), Qt.MouseButton.LeftButton)
+        qtbot.waitUntil(lambda name=name: window.pages.currentWidget() is window._made.get(name), timeout=30_000)
     qtbot.mouseClick(window._buttons.button(0), Qt.MouseButton.LeftButton)
     assert window.pages.currentWidget() is window.explore
     assert [window._buttons.button(i).shortcut().toString() for i in range(3)] == ["Ctrl+1", "Ctrl+2", "Ctrl+3"]

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from PySide6.QtCore import QPoint, QPointF, QSettings, Qt
 from PySide6.QtGui import QWheelEvent
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QStackedWidget
 from pytestqt.qtbot import QtBot
 
 from explorer.architectures.registry import entry
@@ -206,3 +206,19 @@ def test_numbers_are_written_as_people_write_them(qtbot: QtBot) -> None:
     box.setValue(0)
     box.stepBy(1)
     assert box.text() == "0.01"
+
+
+def test_an_unusual_setting_stays_marked_when_the_form_comes_into_a_window(qtbot: QtBot, qapp: QApplication) -> None:
+    before = qapp.styleSheet()
+    qapp.setStyleSheet("QLabel#title { font-weight: 600; }")
+    window, form = QStackedWidget(), RecipeForm()
+    qtbot.addWidget(window)
+    window.show()
+    try:
+        form.set_recipe(replace(default_recipe("lenet5", "digits"), epochs=42))
+        window.addWidget(form)
+        qtbot.waitUntil(form.settings["epochs"].label.isVisible, timeout=5000)
+        assert form.settings["epochs"].label.font().bold()
+        assert not form.settings["batch_size"].label.font().bold()
+    finally:
+        qapp.setStyleSheet(before)

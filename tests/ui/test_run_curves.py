@@ -9,9 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PySide6.QtCore import QPoint, QSettings, Qt
-from PySide6.QtGui import QGuiApplication, QImage
+from PySide6.QtCore import QCoreApplication, QPoint, QSettings, Qt
+from PySide6.QtGui import QContextMenuEvent, QGuiApplication, QImage
 from PySide6.QtSvg import QSvgRenderer
+from PySide6.QtWidgets import QMenu
 from pytestqt.qtbot import QtBot
 
 from explorer.training.events import Epoch, Event, Started, Steps
@@ -194,6 +195,50 @@ def test_hovering_shows_the_values(curves: Curves, qtbot: QtBot) -> None:
     assert not curves.readout.label.isVisible()
 
 
+def painted(curves: Curves) -> bytes:
+    """Returns what the screen shows of the curves: what was painted in parts, and not what would be painted anew."""
+    QCoreApplication.processEvents()
+    image = curves.screen().grabWindow(curves.winId()).toImage()
+    return bytes(image.convertToFormat(QImage.Format.Format_RGB32).constBits())
+
+
+def test_the_line_under_the_pointer_leaves_no_trace(curves: Curves, qtbot: QtBot) -> None:
+    curves.show_run(run_of(told()))
+    qtbot.wait(100)
+    before = painted(curves)
+    middle = curves.loss.geometry().center()
+    for place in range(5):
+        curves.readout.show_at(0.5 * place + 0.2, middle + QPoint(20 * place, 0))
+        assert painted(curves) != before
+    curves.readout.hide()
+    assert painted(curves) == before
+
+
+def test_nothing_is_read_where_a_run_has_ended(curves: Curves) -> None:
+    short, long = run_of(told(epochs=1), "short"), run_of(told(epochs=3), "long")
+    text = reading([short, long], 2.5, list(RUN_COLOURS))
+    assert text.count(">&nbsp;–</td>") == text.count("<tr>") - 2, "each line has a dash for the short one"
+    curves.show_run(run_of(told(epochs=1)))
+    curves.readout.show_at(500.0, QPoint(10, 10))
+    assert "step 10 · epoch 1.00" in curves.readout.label.text(), "the line stays at the newest point"
+
+
+def test_a_plot_offers_what_the_page_knows_of(curves: Curves, qtbot: QtBot) -> None:
+    curves.show_run(run_of(told()))
+    qtbot.keyClick(curves.loss, Qt.Key.Key_Plus)
+    assert curves.ranges.zoomed == {"loss"}
+    event = QContextMenuEvent(
+        QContextMenuEvent.Reason.Keyboard, QPoint(10, 10), curves.loss.mapToGlobal(QPoint(10, 10))
+    )
+    QCoreApplication.sendEvent(curves.loss, event)
+    menu = curves.loss.findChild(QMenu)
+    assert isinstance(menu, QMenu)
+    assert [action.text() for action in menu.actions()] == ["Show all", "Save as"]
+    menu.actions()[0].trigger()
+    assert curves.ranges.zoomed == set()
+    menu.close()
+
+
 def test_keys_read_the_curves_and_zoom(curves: Curves, qtbot: QtBot) -> None:
     curves.show_run(run_of(told()))
     plot, readout = curves.loss, curves.readout
@@ -252,7 +297,7 @@ def test_smoothing_leaves_the_numbers_alone(curves: Curves) -> None:
 def test_long_curves_are_smoothed_behind_the_window(
     curves: Curves, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("explorer.ui.train.curves.LONG", 20)
+    monkeypatch.setattr("explorer.ui.train.curve_smoothing.LONG", 20)
     curves.show_run(run_of(told()))
     line = curves._main.lines["step_loss"]
     curves.bar.slider.setValue(300)

@@ -184,8 +184,8 @@ def test_two_processes_never_train_or_delete_the_same_run(
         qtbot.waitUntil(lambda: not page.training, timeout=WAIT)
         assert "is being trained already" in page.banner.text
         page.banner.hide()
-        monkeypatch.setattr("explorer.ui.train.page.QMessageBox.question", lambda *_: QMessageBox.StandardButton.Yes)
-        page._delete(str(folder.path))
+        monkeypatch.setattr(QMessageBox, "question", lambda *_: QMessageBox.StandardButton.Yes)
+        page.runs.deleted.emit(str(folder.path))
         assert "is being trained already" in page.banner.text
         assert (folder.path / "recipe.toml").exists()
         other.terminate()

@@ -12,9 +12,10 @@ from PySide6.QtWidgets import QMessageBox
 from pytestqt.qtbot import QtBot
 
 from explorer.training.fit import fit
-from explorer.training.recipe import default_recipe
+from explorer.training.recipe import Recipe, default_recipe
 from explorer.training.run_folder import RunFolder
 from explorer.ui.train.page import TrainPage
+from explorer.ui.train.run_model import Col
 
 WAIT = 120_000
 
@@ -152,6 +153,49 @@ def test_a_run_is_deleted_only_after_a_question(
     monkeypatch.setattr(QMessageBox, "question", lambda *_: QMessageBox.StandardButton.No)
     qtbot.mouseClick(page.runs.delete, Qt.MouseButton.LeftButton)
     assert run.is_dir()
+    assert page.runs.undo.isHidden()
+
+
+def test_a_deleted_run_is_taken_back(
+    page: TrainPage, qtbot: QtBot, own_runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "share").mkdir()
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "share"))
+    monkeypatch.setattr(QMessageBox, "question", lambda *_: QMessageBox.StandardButton.Yes)
+    folder = RunFolder.create(Recipe(epochs=3))
+    folder.rename("a run to be kept")
+    page.listing.refresh()
+    qtbot.waitUntil(lambda: len(page.runs.model.runs) == 1, timeout=WAIT)
+    page.runs.select(str(folder.path))
+    qtbot.mouseClick(page.runs.delete, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: page.runs.model.runs == [], timeout=WAIT)
+    assert not folder.path.exists()
+    qtbot.mouseClick(page.runs.undo, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: len(page.runs.model.runs) == 1, timeout=WAIT)
+    assert page.runs.model.runs[0].title == "a run to be kept"
+    assert page.runs.undo.isHidden()
+    assert not [path for path in (tmp_path / "share").rglob("*") if path.is_file()], "nothing is left in the trash"
+
+
+def test_buttons_follow_the_selected_run(page: TrainPage, qtbot: QtBot) -> None:
+    page.form.set_recipe(Recipe(epochs=500))
+    page.begin()
+    qtbot.waitUntil(lambda: page.figures["best"].text() != "–", timeout=WAIT)
+    qtbot.waitUntil(page.runs.results.isEnabled, timeout=2000)
+    page.pause.click()
+    assert page.runs.model.state(page.runs.model.runs[0]) == "paused"
+    qtbot.waitUntil(lambda: page.runs.model.index(0, Col.STATE).data() == "paused", timeout=5000)
+    page.pause.click()
+    assert page.runs.model.index(0, Col.STATE).data() == "training"
+    page.halt.click()
+    wait_for_end(page, qtbot)
+    qtbot.waitUntil(page.runs.resume.isEnabled, timeout=WAIT)
+    page.runs.search.setText("no run is called so")
+    qtbot.waitUntil(lambda: page.runs.view.isRowHidden(0), timeout=5000)
+    assert not page.runs.delete.isEnabled(), "what cannot be seen is not deleted"
+    assert not page.runs.resume.isEnabled()
+    page.runs.search.clear()
+    qtbot.waitUntil(page.runs.delete.isEnabled, timeout=5000)
 
 
 def test_the_recipe_is_remembered(qtbot: QtBot, settings: QSettings) -> None:

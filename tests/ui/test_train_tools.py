@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QPointF, Qt
 from pytestqt.qtbot import QtBot
 
 from explorer.training.recipe import Recipe, default_recipe
@@ -25,7 +25,7 @@ def test_small_recipe_is_checked_by_itself_and_a_run_ends_the_check(page: TrainP
     measured = page.preflight.result
     assert measured is not None
     assert measured.params == 61_706
-    assert page.preflight.label.message.startswith("61,706 parameters  ·  ")
+    assert page.preflight.label.message.startswith("61,706 parameters\u00a0\u00a0· ")
     assert "45 steps" in page.preflight.label.message
     page.form.set_value("batch_size", 64)
     assert "61,706" not in page.preflight.label.message, "what was measured belongs to another recipe"
@@ -57,7 +57,14 @@ def test_found_rate_goes_into_the_form(page: TrainPage, qtbot: QtBot) -> None:
     qtbot.waitUntil(finder.use.isEnabled, timeout=WAIT)
     assert len(finder.trials) > 20
     assert 1e-4 < finder.rate < 0.1
+    suggested = f"Suggested learning rate: {finder.rate:g}"
+    assert finder.note.message == suggested
+    box = finder.plot.getViewBox()
+    at = finder.plot.mapFromScene(box.mapViewToScene(QPointF(-2.5, sum(box.viewRange()[1]) / 2)))
+    qtbot.mouseClick(finder.plot.viewport(), Qt.MouseButton.LeftButton, pos=at)
     rate = finder.rate
+    assert rate == pytest.approx(10**-2.5, rel=0.2), "a click chooses another rate"
+    assert finder.note.message == f"{suggested}   ·   chosen: {rate:g}"
     finder.use.click()
     assert page.form.recipe().learning_rate == pytest.approx(rate)
 

@@ -183,7 +183,7 @@ class ConfusionView(QAbstractScrollArea):
         total = sum(self._analysis.confusion[row])
         share = f" ({100 * count / total:.1f} %)" if total else ""
         what = "told right" if row == column else f"taken for {classes[column]}"
-        return f"{count:,} of {total:,} {classes[row]}{share} {what}"
+        return f"{classes[row]}: {count:,} of {total:,}{share} {what}"
 
     # -- painting --------------------------------------------------------------------------------------------------
 

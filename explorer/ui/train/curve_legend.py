@@ -40,6 +40,8 @@ def legend_text(runs: Sequence[RunCurves]) -> str:
         return " &nbsp; ".join([*texts, _coloured(VALIDATION, "★ best epoch")])
     texts = []
     for place, run in enumerate(runs):
+        if not run.path and not run.name and not run.last:
+            continue  # no run is the current one
         name = run.name or "current run"
         name = name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…"
         if run.best is not None:

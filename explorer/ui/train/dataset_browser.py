@@ -28,11 +28,12 @@ from explorer.ui.widgets.named import named
 
 POLL_MS = 100
 MOST_LISTED = 500
+_NAMES = {"train": "training"}
 
 
 def facts(told: Overview) -> str:
     """Returns counts and statistics of a dataset, on two lines."""
-    counts = ", ".join(f"{part.images:,} {part.name}" for part in told.parts)
+    counts = ", ".join(f"{part.images:,} {_NAMES.get(part.name, part.name)}" for part in told.parts)
     balance = "balanced" if told.imbalance < 1.05 else f"the largest class has {told.imbalance:.3g} × the smallest"
     if math.isinf(told.imbalance):
         balance = "a class has no training images"

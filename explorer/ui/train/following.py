@@ -14,6 +14,7 @@ from explorer.training.run_lock import SILENCE, Trained, trained
 from explorer.ui.background import Answer, Background
 from explorer.ui.train.curves import Curves
 from explorer.ui.train.figures import Figures
+from explorer.ui.train.frames import Frames
 from explorer.ui.train.run_curves import RunCurves
 
 POLL_MS = 500
@@ -70,6 +71,7 @@ class Following(QObject):
         self._background = Background(self)
         self._background.answered.connect(self._answered)
         self._question = 0
+        self._frames = Frames(curves.parts, lambda: False, self)
         self._timer = QTimer(self)
         self._timer.timeout.connect(self.poll)
         self._timer.start(POLL_MS)
@@ -92,11 +94,14 @@ class Following(QObject):
 
     def _answered(self, answer: Answer) -> None:
         self._question = 0
+        told = False
         for news in answer.result if isinstance(answer.result, list) else ():
             for run in self._followed():
                 if run.read_to is news.since:  # and has not been read anew meanwhile
                     self._take(run, news)
-        self._curves.draw()
+                    told = told or bool(news.events)
+        if told and not self._is_training():  # else the page draws what is new of all runs
+            self._frames.start()
 
     def _take(self, run: RunCurves, news: News) -> None:
         run.read_to = news.place

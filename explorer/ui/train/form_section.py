@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QEvent, QObject, QPoint, Qt, Signal
+from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import (
     QAbstractSpinBox,
     QComboBox,
@@ -89,6 +90,10 @@ class Setting(QWidget):
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         return ignores_wheel(watched, event) or super().eventFilter(watched, event)
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        self._mark()  # a style sheet takes the label's font away when the form comes into another window
 
     def _changed(self) -> None:
         self._mark()

@@ -53,12 +53,14 @@ class LayersWindow(QDialog):
         """What each part of the window has shown last."""
         self.title = named(CutLabel(), "title")
         self.copy = QPushButton("&Copy table", self)
+        self.copy.setAutoDefault(False)  # Return in the table or its filter is not for it
         self.copy.setToolTip("Copy all layers as text, tab-separated; Ctrl+C copies the selected ones")
         self.ask = named(QPushButton("Histograms of the next step", self), "primary")
         self.ask.setShortcut(QKeySequence(KEY))
+        self.ask.setAutoDefault(False)
         self.note = WrappedLabel()
         self.table = LayerTable(self)
-        self.course = RatioPlot(self)
+        self._course: RatioPlot | None = None
         self.heading = CutLabel()
         self.logarithmic = QCheckBox("&Logarithmic counts", self)
         self.logarithmic.setToolTip("Shows the few beside the many")
@@ -66,14 +68,14 @@ class LayersWindow(QDialog):
         self.histograms = {kind: HistogramView(title, colour, self) for kind, title, colour in KINDS}
         self._build()
         self.resize(1160, 700)
-        # A part at a time: what the user does, and the page, come in between.
-        self._turns = cycle((self._draw_head, self._draw_table, self._draw_course, self._draw_histograms))
+        self._turns = cycle(self._parts)
+        self._at_once = 0
+        """How many parts are to be drawn as soon as possible, one at a time."""
         self._timer = QTimer(self)
-        self._timer.setInterval(TURN_MS)
         self._timer.timeout.connect(self._draw_next)
         self.ask.clicked.connect(self._ask)
         self.copy.clicked.connect(self.table.copy_all)
-        self.table.selection_changed.connect(self._selection_changed)
+        self.table.selection_changed.connect(self._draw_soon)
         self.logarithmic.toggled.connect(self._set_logarithmic)
 
     def _build(self) -> None:
@@ -99,14 +101,12 @@ class LayersWindow(QDialog):
         rows.setContentsMargins(0, 0, 0, 0)
         rows.addLayout(line)
         rows.addLayout(plots, 1)
-        right = QSplitter(Qt.Orientation.Vertical, self)
-        right.addWidget(self.course)
-        right.addWidget(below)
-        right.setSizes([270, 330])
-        right.setChildrenCollapsible(False)
+        self._right = QSplitter(Qt.Orientation.Vertical, self)
+        self._right.addWidget(below)
+        self._right.setChildrenCollapsible(False)
         body = QSplitter(Qt.Orientation.Horizontal, self)
         body.addWidget(self.table)
-        body.addWidget(right)
+        body.addWidget(self._right)
         body.setSizes([440, 720])
         body.setStretchFactor(1, 1)
         body.setChildrenCollapsible(False)
@@ -114,6 +114,15 @@ class LayersWindow(QDialog):
         layout.addLayout(head)
         layout.addWidget(self.note)
         layout.addWidget(body, 1)
+
+    @property
+    def course(self) -> RatioPlot:
+        """The plot of the ratios, made at its first use: that takes longer than the rest of the window."""
+        if self._course is None:
+            self._course = RatioPlot(self)
+            self._right.insertWidget(0, self._course)
+            self._right.setSizes([270, 330])
+        return self._course
 
     def open(self) -> None:
         """Shows the window, before others."""
@@ -129,20 +138,33 @@ class LayersWindow(QDialog):
         """Of the run that the curves show."""
         return self._curves.runs[0].layers
 
+    @property
+    def _parts(self) -> tuple[Callable[[], None], ...]:
+        """What `draw` does, in steps: what the user does, and the page, come in between."""
+        return self._draw_head, self._draw_table, self._draw_course, self._draw_histograms
+
     def draw(self) -> None:
         """Shows all that is new."""
-        self._draw_head()
-        self._draw_table()
-        self._draw_course()
-        self._draw_histograms()
+        for part in self._parts:
+            part()
+
+    def _draw_soon(self) -> None:
+        """Has all parts drawn, one after the other, without waiting for their turns."""
+        if self.isVisible():
+            self._at_once = len(self._parts)
+            self._timer.start(0)
 
     def _draw_next(self) -> None:
         next(self._turns)()
+        if self._at_once:
+            self._at_once -= 1
+            if not self._at_once:
+                self._timer.setInterval(TURN_MS)
 
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
-        self.draw()
-        self._timer.start()
+        self._draw_head()
+        self._draw_soon()
 
     def hideEvent(self, event: QHideEvent) -> None:
         super().hideEvent(event)
@@ -195,10 +217,6 @@ class LayersWindow(QDialog):
             return "compiled code does not show them" if compiled else "it only holds other layers, or was not run"
         zeros = f"{100 * layer.activations.zeros / max(layer.activations.total, 1):.1f} % zeros"
         return f"{zeros}, {layer.dead:,} of {layer.units:,} units dead" if layer.units else zeros
-
-    def _selection_changed(self) -> None:
-        self._draw_course()
-        self._draw_histograms()
 
     def _set_logarithmic(self, wanted: bool) -> None:
         for view in self.histograms.values():

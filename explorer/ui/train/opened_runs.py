@@ -9,6 +9,7 @@ from PySide6.QtCore import QObject, QSettings, Signal
 from PySide6.QtWidgets import QFileDialog, QWidget
 
 from explorer.training.run_folder import RECIPE, runs_folder
+from explorer.ui.train.run_places import RunPlaces
 
 KEY = "train/opened"
 
@@ -20,9 +21,9 @@ class OpenedRuns(QObject):
     """A folder was chosen, wherever it lies."""
     failed = Signal(str)
 
-    def __init__(self, settings: QSettings, parent: QWidget) -> None:
+    def __init__(self, settings: QSettings, places: RunPlaces, parent: QWidget) -> None:
         super().__init__(parent)
-        self._settings, self._parent = settings, parent
+        self._settings, self._places, self._parent = settings, places, parent
         try:
             paths = json.loads(str(settings.value(KEY, "[]")))
         except ValueError:
@@ -39,7 +40,7 @@ class OpenedRuns(QObject):
 
     def add(self, path: str) -> None:
         """Takes a folder into the list, unless it is there anyway."""
-        if Path(path).parent != runs_folder().absolute():
+        if Path(path).parent not in (runs_folder().absolute(), *self._places.others):
             self._set([path, *(other for other in self.paths if other != path)])
 
     def remove(self, path: str) -> None:

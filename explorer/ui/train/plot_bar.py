@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QSettings, Qt, Signal
-from PySide6.QtGui import QKeySequence
+from PySide6.QtGui import QAction, QKeySequence
 from PySide6.QtWidgets import QCheckBox, QComboBox, QHBoxLayout, QLabel, QMenu, QSlider, QToolButton, QWidget
 
 from explorer.ui.train.run_curves import AXES, Axis
@@ -71,6 +71,10 @@ class PlotBar(QWidget):
         menu.addAction("SVG picture…", self._export_svg)
         menu.addAction("CSV table…", self._export_csv)
         self.export.setMenu(menu)
+        self.of_plots = [QAction("Show all", self), menu.menuAction()]
+        """What the menu of each plot offers."""
+        menu.menuAction().setText("Save as")
+        self.of_plots[0].triggered.connect(self.fit_wanted)
         label = QLabel("&Smoothing", self)
         label.setBuddy(self.slider)
         row = QHBoxLayout(self)

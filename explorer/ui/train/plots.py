@@ -2,13 +2,48 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pyqtgraph as pg
-from PySide6.QtGui import QPalette
-from PySide6.QtWidgets import QGraphicsItem, QWidget
+from PySide6.QtCore import QPoint, Qt
+from PySide6.QtGui import QContextMenuEvent, QPalette
+from PySide6.QtWidgets import QGraphicsItem, QMenu, QWidget
 
 SIDES = ("left", "bottom")
+RIGHT = 12
+"""Pixels beside a plot: half of the label at the end of its x axis, which is left out where it has no room."""
+
+
+class Plot(pg.PlotWidget):  # type: ignore[misc]
+    """A plot whose menu offers its actions alone: pyqtgraph's own would change what the owner knows nothing of."""
+
+    def __init__(self, parent: QWidget, axes: dict[str, Any] | None = None) -> None:
+        super().__init__(parent, enableMenu=False, axisItems=axes)
+        self.scene().sigMouseClicked.connect(self._clicked)
+
+    def _clicked(self, event: Any) -> None:
+        """Opens the menu where the right button was not used to zoom."""
+        if event.button() == Qt.MouseButton.RightButton:
+            self._open_menu(event.screenPos().toPoint())
+
+    def contextMenuEvent(self, event: QContextMenuEvent) -> None:
+        if event.reason() == QContextMenuEvent.Reason.Keyboard:
+            self._open_menu(self.mapToGlobal(self.rect().center()))
+
+    def _open_menu(self, place: QPoint) -> None:
+        if self.actions():
+            menu = QMenu(self)
+            menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+            menu.addActions(self.actions())
+            menu.popup(place)
+
+
+class Powers(pg.AxisItem):  # type: ignore[misc]
+    """An axis of logarithms that names the powers of ten, 1e-3, and nothing between."""
+
+    def tickStrings(self, values: Sequence[float], scale: float, spacing: float) -> list[str]:
+        return [f"1e{value:.0f}" if float(value).is_integer() else "" for value in values]
 
 
 def make_plot(parent: QWidget, title: str, left: str, bottom: str, axes: dict[str, Any] | None = None) -> Any:
@@ -21,11 +56,12 @@ def make_plot(parent: QWidget, title: str, left: str, bottom: str, axes: dict[st
         bottom: what x stands for.
         axes: axis items of the owner's own, by side.
     """
-    plot = pg.PlotWidget(parent, axisItems=axes)
+    plot = Plot(parent, axes)
     plot.setAccessibleName(title)
     plot.setLabel("left", left)
     plot.setLabel("bottom", bottom)
     plot.disableAutoRange()
+    plot.getPlotItem().layout.setContentsMargins(1, 1, RIGHT, 1)
     plot.hideButtons()
     # Lines at the labelled values of y only: a full grid takes three quarters of the time of a repaint.
     plot.showGrid(x=False, y=True, alpha=0.2)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from typing import Any
 
 import pyqtgraph as pg
@@ -10,12 +11,12 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from explorer.data.download import Progress
-from explorer.training.rate_finder import STEPS, Trial, find_rate
+from explorer.training.rate_finder import HIGHEST, LOWEST, STEPS, Trial, find_rate
 from explorer.training.recipe import Recipe
 from explorer.ui.train.curve_legend import STEPS as EACH
 from explorer.ui.train.curve_legend import TRAIN
 from explorer.ui.train.iteration_dialog import IterationDialog
-from explorer.ui.train.plots import SIDES, colour_plot
+from explorer.ui.train.plots import SIDES, Plot, Powers, colour_plot
 from explorer.ui.widgets.labels import WrappedLabel
 from explorer.ui.widgets.named import named
 
@@ -29,9 +30,10 @@ class RateFinder(IterationDialog):
         super().__init__(parent)
         self.setWindowTitle("Learning-rate finder")
         self.trials: list[Trial] = []
-        self.plot: Any = pg.PlotWidget(self)
+        self.plot: Any = Plot(self, {"bottom": Powers("bottom")})
         self.plot.setAccessibleName("Loss over the learning rate")
         self.plot.setLogMode(x=True, y=False)
+        self.plot.setXRange(math.log10(LOWEST), math.log10(HIGHEST), padding=0.02)
         self.plot.setLabel("bottom", "learning rate")
         self.plot.setLabel("left", "loss (nats)")
         self.plot.showGrid(x=True, y=True, alpha=0.2)
@@ -42,7 +44,11 @@ class RateFinder(IterationDialog):
         self.plot.addItem(self._line)
         self.note = WrappedLabel()
         explained = named(
-            QLabel("Pale: each batch; dark: smoothed. The line is where the loss falls fastest; drag it.", self),
+            QLabel(
+                "Pale: each batch; dark: smoothed. The line is where the loss falls fastest; "
+                "click or drag to choose another rate.",
+                self,
+            ),
             "muted",
         )
         explained.setWordWrap(True)
@@ -63,6 +69,7 @@ class RateFinder(IterationDialog):
         self.use.clicked.connect(self._use)
         self.close_button.clicked.connect(self.reject)
         self._line.sigPositionChanged.connect(self._show_rate)
+        self.plot.scene().sigMouseClicked.connect(self._clicked)
         self.note.say("Preparing…")
         self.work(functools.partial(find_rate, recipe))
 
@@ -98,8 +105,6 @@ class RateFinder(IterationDialog):
             self.note.say("The loss never falls: no rate can be suggested. Another optimiser or network may do better.")
 
     def _suggest(self, rate: float) -> None:
-        import math
-
         least = min(trial.smoothed for trial in self.trials)
         first = self.trials[0].smoothed
         self.plot.setYRange(least - 0.1 * (first - least), first + 0.5 * (first - least))
@@ -109,8 +114,16 @@ class RateFinder(IterationDialog):
         self.use.setDefault(True)
         self._show_rate()
 
+    def _clicked(self, event: Any) -> None:
+        """Moves the line to where the plot was clicked."""
+        box, left = self.plot.getViewBox(), event.button() == Qt.MouseButton.LeftButton
+        if left and self.use.isEnabled() and box.sceneBoundingRect().contains(event.scenePos()):
+            self._line.setValue(box.mapSceneToView(event.scenePos()).x())
+
     def _show_rate(self) -> None:
-        self.note.say(f"Suggested learning rate: {self.rate:g}")
+        suggested = float(f"{self.iteration.result:.3g}") if isinstance(self.iteration.result, float) else self.rate
+        chosen = f"   ·   chosen: {self.rate:g}" if self.rate != suggested else ""
+        self.note.say(f"Suggested learning rate: {suggested:g}{chosen}")
         self.use.setText(f"Use {self.rate:g}")
 
     def _use(self) -> None:

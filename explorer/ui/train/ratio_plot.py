@@ -8,25 +8,18 @@ from html import escape
 
 import pyqtgraph as pg
 from PySide6.QtCore import QEvent, Qt
-from PySide6.QtGui import QColor
+from PySide6.QtGui import QAction, QColor
 from PySide6.QtWidgets import QLabel, QVBoxLayout, QWidget
 
 from explorer.ui.train.curve_legend import RUN_COLOURS
 from explorer.ui.train.layer_history import LayerHistory
 from explorer.ui.train.layer_table import EXPLANATION, TOO_LARGE, TOO_SMALL
-from explorer.ui.train.plots import colour_plot, make_plot
+from explorer.ui.train.plots import Powers, colour_plot, make_plot
 
 LONGEST_NAME = 40
 _GUIDES = ((TOO_LARGE, "#e07b00"), (1e-3, "#3a9d5d"), (TOO_SMALL, "#2f6fde"))
 """Ratios that are marked, and their colours in the table."""
 _LOW, _HIGH = math.log10(TOO_SMALL), math.log10(TOO_LARGE)
-
-
-class _Powers(pg.AxisItem):  # type: ignore[misc]
-    """An axis of logarithms that names the powers of ten, as the table does, and nothing between."""
-
-    def tickStrings(self, values: Sequence[float], scale: float, spacing: float) -> list[str]:
-        return [f"1e{value:.0f}" if float(value).is_integer() else "" for value in values]
 
 
 class RatioPlot(QWidget):
@@ -37,7 +30,7 @@ class RatioPlot(QWidget):
         self.legend = QLabel(self)
         self.legend.setWordWrap(True)
         self.legend.setTextFormat(Qt.TextFormat.RichText)
-        axis = _Powers("left")
+        axis = Powers("left")
         axis.setLogMode(False, True)
         self.plot = make_plot(self, "Update ratio over the steps", "update ratio", "step", {"left": axis})
         self.plot.setToolTip(EXPLANATION)
@@ -47,6 +40,9 @@ class RatioPlot(QWidget):
         self._lines = [pg.PlotCurveItem(pen=pg.mkPen(colour), connect="finite") for colour in RUN_COLOURS]
         for line in self._lines:
             self.plot.addItem(line)
+        show_all = QAction("Show all", self)
+        show_all.triggered.connect(self._show_all)
+        self.plot.addAction(show_all)
         self._range = (0.0, 0.0, 0.0)
         """End of the x axis, and both ends of the y axis."""
         column = QVBoxLayout(self)
@@ -87,6 +83,12 @@ class RatioPlot(QWidget):
         if [low, high] != heights:
             self.plot.setYRange(low, high, padding=0.05)
         self._range = (end, low, high)
+
+    def _show_all(self) -> None:
+        """Undoes zooming and moving."""
+        end, low, high = self._range
+        self.plot.setXRange(0, end, padding=0.02)
+        self.plot.setYRange(low, high, padding=0.05)
 
     def changeEvent(self, event: QEvent) -> None:
         super().changeEvent(event)

@@ -33,12 +33,12 @@ MOST_RUNS = 12
 def reading(runs: list[RunCurves], x: float, colours: list[QColor]) -> str:
     """Returns the values of all curves at x as a table of rich text; nothing where there are none.
 
-    A curve's value is that of its last point at or before x.
+    A curve's value is that of its last point at or before x; a run that has ended before x has none.
     """
     metrics = [metric for metric in METRICS if any(len(run.series[metric.name]) for run in runs)]
     columns = []
     for run in runs[:MOST_RUNS]:
-        found = {metric.name: run.value(metric.name, x) for metric in metrics}
+        found = {metric.name: run.value(metric.name, x) if x <= run.last else None for metric in metrics}
         columns.append({name: _written(name, value[1]) for name, value in found.items() if value is not None})
     if not metrics:
         return ""
@@ -162,13 +162,14 @@ class Readout(QObject):
 
     def show_at(self, x: float, at: QPoint) -> None:
         """Reads all curves at x of the axis, and shows the table beside a point of the widget."""
-        x = max(x, 0.0)  # nothing lies left of the beginning
         runs = self._curves.runs
+        x = min(max(x, 0.0), max(run.last for run in runs))  # where something lies
         colours = [self._curves.colour_of(run.path) or QColor("#2f6fde") for run in runs]
         text = reading(runs, x, colours)
         if not text:
             self.hide()
             return
+        self._repaint()
         for name, line in self._lines.items():
             logarithmic = bool(self._plots[name].getViewBox().state["logMode"][0])
             line.setPos(math.log10(max(x, 1e-12)) if logarithmic else x)
@@ -182,8 +183,21 @@ class Readout(QObject):
         self.label.show()
         self.label.raise_()
 
+    def _repaint(self) -> None:
+        """Has the plots painted where the lines are now.
+
+        Where the table moves over a plot, Qt paints that before it takes down from where its line has moved, and would
+        leave the line there.
+        """
+        for name, line in self._lines.items():
+            if line.isVisible():
+                plot = self._plots[name]
+                strip = plot.mapFromScene(line.sceneBoundingRect()).boundingRect()
+                plot.viewport().update(strip.adjusted(-1, 0, 1, 0))
+
     def hide(self) -> None:
         """Shows nothing."""
+        self._repaint()
         self.label.hide()
         for line in self._lines.values():
             line.setVisible(False)

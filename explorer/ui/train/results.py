@@ -304,8 +304,8 @@ class Results(QDialog):
             return
         wrong = [sample for sample in self.analysis.samples if sample.label == label != sample.prediction]
         wrong.sort(key=lambda sample: -sample.loss)
-        of = self.analysis.classes[label]
-        self._show_samples(f"{len(wrong):,} {of} taken for others" if wrong else f"No {of} taken for others", wrong)
+        told = f"{len(wrong):,} of {sum(self.analysis.confusion[label]):,}" if wrong else "none"
+        self._show_samples(f"{self.analysis.classes[label]}: {told} taken for others", wrong)
 
     def _show_samples(self, heading: str, samples: Sequence[Sample]) -> None:
         if self._examined is None:

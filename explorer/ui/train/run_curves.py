@@ -217,6 +217,11 @@ class RunCurves:
         last = max((float(series.steps[-1]) for series in self.series.values() if len(series)), default=0.0)
         return max(total, last) / (self.steps_per_epoch if self.axis == "epochs" else 1)
 
+    @property
+    def last(self) -> float:
+        """Where on the axis the run's newest point lies; 0 where there is none."""
+        return max((float(series.x[-1]) for series in self.series.values() if len(series)), default=0.0)
+
     def value(self, name: str, x: float) -> tuple[float, float] | None:
         """Returns (step, value) of the last point of a curve at or before x, the first one where x is before all."""
         import numpy as np

@@ -12,6 +12,7 @@ from PySide6.QtWidgets import (
     QLineEdit,
     QPushButton,
     QTableView,
+    QToolButton,
     QVBoxLayout,
     QWidget,
 )
@@ -32,6 +33,8 @@ class RunList(QWidget):
     resumed = Signal(str)
     classified = Signal(str)
     deleted = Signal(str)
+    undone = Signal()
+    """The run that was deleted last is wanted back."""
     results_wanted = Signal(str, str)
     """Folder and name of a run."""
     renamed = Signal(str, str)
@@ -73,8 +76,16 @@ class RunList(QWidget):
         self.delete = QPushButton("Delete…", self)
         self.open = QPushButton("Open run…", self)
         self.open.setToolTip("Show a run from anywhere, one that another machine trains for instance (Ctrl+Shift+O)")
-        self.empty = named(QLabel("No runs yet: press Start to train the first one.", self), "muted")
+        self.place = QToolButton(self)
+        self.place.setText("Folder")
+        self.place.setAccessibleName("Folder of new runs")
+        self.place.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        self.empty = named(QLabel("Reading the runs…", self), "muted")
         self.empty.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self.undo = QPushButton("&Undo: take the deleted run out of the trash", self)
+        self.undo.setShortcut(QKeySequence("Ctrl+Z"))
+        self.undo.setToolTip("The run comes back as it was (Ctrl+Z)")
+        self.undo.hide()
         buttons = QHBoxLayout()
         for button in (self.resume, self.results, self.classify, self.delete):
             buttons.addWidget(button)
@@ -84,9 +95,11 @@ class RunList(QWidget):
         head.addWidget(self.search, 1)
         head.addStretch(0)
         head.addWidget(self.open)
+        head.addWidget(self.place)
         layout.addLayout(head)
         layout.addWidget(self.view, 1)
         layout.addWidget(self.empty)
+        layout.addWidget(self.undo)
         layout.addLayout(buttons)
         self.view.selectionModel().currentRowChanged.connect(self._row_changed)
         self.resume.clicked.connect(self._resume)
@@ -94,6 +107,8 @@ class RunList(QWidget):
         self.delete.clicked.connect(self._delete)
         self.open.clicked.connect(self.open_wanted)
         self.results.clicked.connect(self._show_results)
+        self.undo.clicked.connect(self.undone)
+        self.model.dataChanged.connect(self._show_buttons)
         self.model.checked_changed.connect(self.checked_changed)
         self.model.renamed.connect(self.renamed)
         self._typing = QTimer(self)
@@ -103,7 +118,9 @@ class RunList(QWidget):
         self.search.textChanged.connect(self._typing.start)
         self._add_actions()
         self._silent = False
-        self.set_runs([])
+        self.view.hide()
+        self.search.hide()
+        self._show_buttons()
 
     def _add_actions(self) -> None:
         """What the menu of a run offers, beside the buttons."""
@@ -132,6 +149,7 @@ class RunList(QWidget):
         for row, run in enumerate(self.model.runs):
             text = f"{run_name(run)} {run.architecture} {run.dataset} {run.name} {self.model.state(run)}".lower()
             self.view.setRowHidden(row, not all(word in text for word in words))
+        self._show_buttons()
 
     def set_runs(self, runs: list[RunSummary], active: str = "") -> None:
         """Shows other runs; the selection stays with its run."""
@@ -139,6 +157,7 @@ class RunList(QWidget):
         self._silent = True
         self.model.active = active
         self.model.set_runs(runs)
+        self.empty.setText("No runs yet: press Start to train the first one.")
         self.empty.setVisible(not runs)
         self.view.setVisible(bool(runs))
         self.search.setVisible(len(runs) > 1)
@@ -158,13 +177,18 @@ class RunList(QWidget):
         self._silent = False
         self._show_buttons()
 
+    def offer_undo(self, wanted: bool) -> None:
+        """Offers to take back what was deleted."""
+        self.undo.setVisible(wanted)
+
     def current(self) -> RunSummary | None:
         """Returns the selected run."""
         row = self.view.currentIndex().row()
         return self.model.runs[row] if 0 <= row < len(self.model.runs) else None
 
     def _show_buttons(self) -> None:
-        run = self.current()
+        """Offers what can be done with the selected run, unless the filter hides it."""
+        run = self.current() if not self.view.isRowHidden(self.view.currentIndex().row()) else None
         elsewhere = run is not None and self.model.is_elsewhere(run)
         idle = run is not None and run.path != self.model.active and not elsewhere
         self.resume.setEnabled(run is not None and idle and run.resumable and not self.model.active)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from PySide6.QtCore import QFile, QObject, QSettings, QTimer, Signal
+from PySide6.QtCore import QObject, QSettings, QTimer, Signal
 from PySide6.QtWidgets import QMessageBox, QWidget
 
 from explorer.errors import InputError
@@ -15,6 +15,8 @@ from explorer.ui.train.comparison import Comparison
 from explorer.ui.train.curves import Curves
 from explorer.ui.train.opened_runs import OpenedRuns
 from explorer.ui.train.run_list import RunList
+from explorer.ui.train.run_places import RunPlaces
+from explorer.ui.train.trash import Trashed, move_to_trash, take_back
 
 LOOK_MS = 3000
 """From one look at the folders to the next: other processes make runs as well."""
@@ -37,15 +39,18 @@ class RunListing(QObject):
             view: shows it.
             curves: the first of its runs is the current one.
             comparison: is told of what has changed.
-            settings: keep which runs from elsewhere are in it.
+            settings: keep which runs from elsewhere are in it, and where new ones go.
             parent: keeps this alive.
         """
         super().__init__(parent)
         self._view, self._curves, self._comparison = view, curves, comparison
         self.runs: list[RunSummary] = []
-        self.opened = OpenedRuns(settings, parent)
+        self.places = RunPlaces(view.place, settings, parent)
+        self.opened = OpenedRuns(settings, self.places, parent)
         self.active = ""
         """Folder of the run that trains here."""
+        self._trashed: tuple[Trashed | None, bool] = (None, False)
+        """The run that was deleted last, and whether it was one from elsewhere."""
         self._background = Background(self)
         self._background.answered.connect(self._answered)
         self._question = self._look = 0
@@ -55,7 +60,10 @@ class RunListing(QObject):
         view.open_wanted.connect(self.opened.ask)
         view.taken_out.connect(self._take_out)
         view.deleted.connect(self._delete)
+        view.undone.connect(self._take_back)
         self.opened.failed.connect(self.failed)
+        self.places.failed.connect(self.failed)
+        self.places.changed.connect(self.refresh)
 
     def refresh(self, active: str | None = None) -> None:
         """Reads the runs anew.
@@ -64,17 +72,20 @@ class RunListing(QObject):
             active: folder of the run that trains here from now on, empty for none; None for the same as before.
         """
         self.active = self.active if active is None else active
-        self._question = self._background.ask(list_runs, self.opened.paths)
+        self._question = self._ask()
+
+    def _ask(self) -> int:
+        return self._background.ask(list_runs, self.opened.paths, self.places.others)
 
     def stop(self, wait_ms: int = 100) -> bool:
-        """Reads no more; returns whether the thread has ended."""
+        """Reads no more; returns whether the threads have ended."""
         self._looks.stop()
-        return self._background.stop(wait_ms)
+        return self.places.stop(wait_ms) and self._background.stop(wait_ms)
 
     def _look_again(self) -> None:
         """Looks for what other processes have made or trained, unless nobody would see it."""
         if self._view.isVisible() and not self._look:
-            self._look = self._background.ask(list_runs, self.opened.paths)
+            self._look = self._ask()
 
     def _answered(self, answer: Answer) -> None:
         if answer.id == self._look:
@@ -105,11 +116,27 @@ class RunListing(QObject):
         try:
             with RunFolder(Path(path)).lock():  # another window may train it
                 pass
-            if QFile.moveToTrash(path):  # no longer locked: Windows does not move a file that is open
-                self.opened.remove(path)
-                self.deleted.emit(path)
-            else:
-                self.failed.emit(f"{path} could not be moved to the trash: delete it in a file manager")
-        except (InputError, TrainingError) as error:
+            trashed = move_to_trash(Path(path))  # no longer locked: Windows does not move a file that is open
+        except (InputError, TrainingError, OSError) as error:
             self.failed.emit(str(error))
+        else:
+            self._trashed = trashed, path in self.opened.paths
+            self._view.offer_undo(trashed is not None)
+            self.opened.remove(path)
+            self.deleted.emit(path)
+        self.refresh()
+
+    def _take_back(self) -> None:
+        """Takes the run that was deleted last out of the trash."""
+        trashed, opened = self._trashed
+        self._view.offer_undo(False)
+        if trashed is None:
+            return
+        try:
+            take_back(trashed)
+        except OSError as error:
+            self.failed.emit(str(error))
+        else:
+            if opened:
+                self.opened.add(str(trashed.was))
         self.refresh()

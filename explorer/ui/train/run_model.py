@@ -40,6 +40,12 @@ def run_name(run: RunSummary) -> str:
     return run.title or f"{run.architecture.rpartition('/')[2]} · {run.dataset}"
 
 
+def run_title(run: RunSummary) -> str:
+    """Returns what tells a run from others where no column does: its name, how good it is, and since when it is."""
+    best = f" · {100 * run.best_accuracy:.1f} %" if run.best_accuracy is not None else ""
+    return f"{run.architecture.rpartition('/')[2]} · {run.dataset}{best} · {run.name[:16].replace('_', ' ')}"
+
+
 class RunModel(QAbstractTableModel):
     """Runs as rows, newest first; `UserRole` is the run's folder. A check mark has its curves drawn along."""
 
@@ -52,6 +58,7 @@ class RunModel(QAbstractTableModel):
         self.runs: list[RunSummary] = []
         self.active = ""
         """Folder of the run that trains now."""
+        self._paused = False
         self.waiting: set[str] = set()
         """Folders of the runs in the queue."""
         self.checked: list[str] = []
@@ -159,10 +166,17 @@ class RunModel(QAbstractTableModel):
                 self.runs[row] = replace(run, epochs_done=epochs_done, best_accuracy=best, has_weights=True)
                 self.dataChanged.emit(self.index(row, Col.BEST), self.index(row, Col.EPOCHS))
 
+    def set_paused(self, paused: bool) -> None:
+        """Says whether the run in progress waits."""
+        self._paused = paused
+        for row, run in enumerate(self.runs):
+            if run.path == self.active:
+                self.dataChanged.emit(self.index(row, Col.STATE), self.index(row, Col.STATE))
+
     def state(self, run: RunSummary) -> str:
         """Returns a word or two on how the run stands."""
         if run.path == self.active:
-            return "training"
+            return "paused" if self._paused else "training"
         if run.path in self.waiting:
             return "waiting"
         if run.trained and not run.finished:

@@ -40,13 +40,17 @@ class WaitingRun:
     recipe: Recipe
 
 
-def make_run(recipe: Recipe) -> list[WaitingRun]:
+def make_run(recipe: Recipe, place: Path | None) -> list[WaitingRun]:
     """Makes the folder of a run that is to wait.
+
+    Args:
+        recipe: what will be trained.
+        place: the folder to make it in; None for the user's folder of runs.
 
     Raises:
         InputError: it cannot be made.
     """
-    return [WaitingRun(str(RunFolder.create(recipe).path), recipe)]
+    return [WaitingRun(str(RunFolder.create(recipe, place=place).path), recipe)]
 
 
 def waiting_runs(paths: Sequence[str]) -> list[WaitingRun]:
@@ -133,9 +137,9 @@ class RunQueue(QWidget):
         """Ends what is under way; returns whether the thread has ended."""
         return self._background.stop(wait_ms)
 
-    def enqueue(self, recipe: Recipe) -> None:
-        """Makes the folder of a run by this recipe and puts it at the end."""
-        self._background.ask(make_run, recipe)
+    def enqueue(self, recipe: Recipe, place: Path | None = None) -> None:
+        """Makes the folder of a run by this recipe, in a place or among the user's runs, and puts it at the end."""
+        self._background.ask(make_run, recipe, place)
 
     def _answered(self, answer: Answer) -> None:
         if answer.error is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from pathlib import Path
 
 from PySide6.QtCore import QObject, QThread
 
@@ -19,7 +20,9 @@ class Trainer(QThread):
     Whoever owns it stops it and waits before dropping it.
     """
 
-    def __init__(self, recipe: Recipe, folder: RunFolder | None, resume: bool, parent: QObject) -> None:
+    def __init__(
+        self, recipe: Recipe, folder: RunFolder | None, resume: bool, parent: QObject, place: Path | None = None
+    ) -> None:
         """Prepares a run.
 
         Args:
@@ -27,9 +30,11 @@ class Trainer(QThread):
             folder: the folder of a run to go on with; None for a new one, which is made when the thread starts.
             resume: whether to go on from the folder's checkpoint.
             parent: keeps this thread alive.
+            place: the folder to make a new run's own in; None for the user's folder of runs.
         """
         super().__init__(parent)
         self.recipe, self.folder, self.resume = recipe, folder, resume
+        self._place = place
         self.events: deque[Event] = deque()
         self.error: Exception | None = None
         self.completed = False
@@ -79,6 +84,10 @@ class Trainer(QThread):
         """Has the next step looked at in full: its LayerStatistics come among the events."""
         self._wanted.append(LayerRequest())
 
+    def take_events(self) -> list[Event]:
+        """Returns what the run has told since the last time."""
+        return [self.events.popleft() for _ in range(len(self.events))]
+
     def run(self) -> None:
         try:
             from explorer.ui.torch_loading import load_torch
@@ -97,7 +106,7 @@ class Trainer(QThread):
         from explorer.training.fit import fit
 
         if self.folder is None:
-            self.folder = RunFolder.create(self.recipe)
+            self.folder = RunFolder.create(self.recipe, place=self._place)
         events = fit(self.recipe, self.folder, resume=self.resume)
         try:
             event = next(events)
