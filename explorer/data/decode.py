@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
 
 from explorer.data.cores import available_cores
 from explorer.data.download import Progress
@@ -15,6 +16,12 @@ from explorer.data.preprocessing import Preprocessing, image_to_tensor
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+_TOGETHER = 64
+"""Files that a thread looks at before it tells: one by one, telling would take longer than looking."""
 
 RESIDENT_BYTES = 1 << 30
 """Image files are decoded into memory where the result is no larger, else streamed from the disk."""
@@ -56,6 +63,10 @@ def check_file(file: str) -> BrokenFile | None:
     return None
 
 
+def _check_some(files: Sequence[str]) -> list[BrokenFile | None]:
+    return [check_file(file) for file in files]
+
+
 def decode_files(
     files: Sequence[str], preprocessing: Preprocessing, message: str
 ) -> Generator[Progress, None, list[Tensor | BrokenFile]]:
@@ -67,7 +78,7 @@ def decode_files(
     results: list[Tensor | BrokenFile] = []
     with ThreadPoolExecutor(available_cores(), thread_name_prefix="decode") as pool:
         try:
-            for result in _in_order(pool, files, preprocessing):
+            for result in _in_order(pool, partial(decode_file, preprocessing=preprocessing), files):
                 results.append(result)
                 yield Progress(message, len(results), len(files))
         finally:
@@ -89,18 +100,19 @@ def check_files(
     import torch
 
     broken: dict[int, BrokenFile] = {}
+    count = len(files.files)
+    begins = range(0, count, _TOGETHER)
     with ThreadPoolExecutor(available_cores(), thread_name_prefix="check") as pool:
         try:
-            for place, fault in enumerate(pool.map(check_file, files.files)):
-                if fault is not None:
-                    broken[place] = fault
-                if place % 64 == 0:
-                    yield Progress(message, place, len(files.files))
+            some = _in_order(pool, _check_some, (files.files[begin : begin + _TOGETHER] for begin in begins))
+            for begin, faults in zip(begins, some, strict=True):
+                broken |= {begin + place: fault for place, fault in enumerate(faults) if fault is not None}
+                yield Progress(message, min(begin + _TOGETHER, count), count)
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
     if not broken:
         return files, ()
-    good = torch.ones(len(files.files), dtype=torch.bool)
+    good = torch.ones(count, dtype=torch.bool)
     good[list(broken)] = False
     return files.select(good), tuple(broken.values())
 
@@ -124,14 +136,14 @@ def decode(
     import numpy as np
     import torch
 
-    preprocessing = plain(input)
+    decode_one = partial(decode_file, preprocessing=plain(input))
     images = np.empty((len(files.files), *input), np.uint8)  # torch's threads would be in the way of those that decode
     good: list[int] = []
     broken: list[BrokenFile] = []
     yield Progress(message, 0, len(files.files))
     with ThreadPoolExecutor(available_cores(), thread_name_prefix="decode") as pool:
         try:
-            for place, result in enumerate(_in_order(pool, files.files, preprocessing)):
+            for place, result in enumerate(_in_order(pool, decode_one, files.files)):
                 if isinstance(result, BrokenFile):
                     broken.append(result)
                 else:
@@ -144,13 +156,11 @@ def decode(
     return ImageSet(torch.from_numpy(kept), files.labels[torch.tensor(good, dtype=torch.int64)]), tuple(broken)
 
 
-def _in_order(
-    pool: ThreadPoolExecutor, files: Sequence[str], preprocessing: Preprocessing
-) -> Iterator[Tensor | BrokenFile]:
-    """Gives the decoded files in order, a few ahead: all at once would hold them twice."""
-    ahead: deque[Future[Tensor | BrokenFile]] = deque()
-    for file in files:
-        ahead.append(pool.submit(decode_file, file, preprocessing))
+def _in_order(pool: ThreadPoolExecutor, work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+    """Gives the results in the items' order, a few ahead: all at once would fill the memory."""
+    ahead: deque[Future[Result]] = deque()
+    for item in items:
+        ahead.append(pool.submit(work, item))
         if len(ahead) >= 4 * available_cores():
             yield ahead.popleft().result()
     while ahead:

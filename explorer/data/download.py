@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import os
-import time
 from collections.abc import Generator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from glob import escape
-from http.client import HTTPException, HTTPResponse
+from http.client import HTTPException, HTTPResponse, IncompleteRead
 from pathlib import Path
 from textwrap import shorten
 from typing import BinaryIO
@@ -23,8 +22,8 @@ TIMEOUT = 10.0
 CHUNK = 1 << 16
 """Bytes between two reports of progress, at most."""
 
-ABANDONED = 60.0
-"""Seconds without a byte after which a part belongs to a program that was killed: a living one gives up before."""
+ATTEMPTS = 5
+"""Times that an address is asked while each gives more of the file than there was before: long downloads break."""
 
 _OTHER_FILE = "wrong checksum, so not the published file"
 
@@ -72,17 +71,19 @@ def download(urls: Sequence[str], target: Path, md5: str, max_bytes: int) -> Gen
     reasons = []
     try:
         for url in urls:
-            begun = part.exists()
-            problem = yield from _fetch(url, part, target.name, md5, max_bytes)
-            if problem == _OTHER_FILE and begun:  # the part was of another file: once more from the start
+            for _ in range(ATTEMPTS):
+                begun = _size(part)
                 problem = yield from _fetch(url, part, target.name, md5, max_bytes)
-            if problem is None:
-                os.replace(part, target)
-                return
+                if problem is None:
+                    os.replace(part, target)
+                    return
+                of_another = problem == _OTHER_FILE and begun  # what was there may have been to blame
+                if _size(part) <= begun and not of_another:
+                    break
             reasons.append(f"{url}: {problem}")
     finally:
         with suppress(OSError):
-            if part.stat().st_size:
+            if _size(part):
                 os.replace(part, _kept(target))
             else:
                 part.unlink()
@@ -99,6 +100,10 @@ def md5_of(path: Path) -> Generator[Progress, None, str]:
         return (yield from _digest_of(file, path.name)).hexdigest()
 
 
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
+
+
 def _kept(target: Path) -> Path:
     return target.with_name(f"{target.name}.part")
 
@@ -107,13 +112,22 @@ def _take_up(target: Path, part: Path) -> None:
     """Makes what an earlier download left, or one whose program was killed, the beginning of this one."""
     left: list[tuple[int, Path]] = []
     for path in target.parent.glob(f"{escape(target.name)}.*part"):
-        with suppress(OSError):  # another process was quicker
-            status = path.stat()
-            if path == _kept(target) or time.time() - status.st_mtime > ABANDONED:
-                left.append((status.st_size, path))
+        with suppress(OSError), path.open("rb+") as file:  # another process was quicker
+            if path == _kept(target) or _lock(file):
+                left.append((_size(path), path))
     for _, path in sorted(left):  # the largest is the last to take the place
         with suppress(OSError):
             os.replace(path, part)
+
+
+def _lock(file: BinaryIO) -> bool:
+    """Marks a part as a living program's until it is closed or the program ends; returns whether it was nobody's."""
+    from filelock import lock_descriptor
+
+    try:
+        return lock_descriptor(file.fileno(), blocking=False)
+    except OSError:  # some shared disks have no locks
+        return False
 
 
 def _fetch(url: str, part: Path, name: str, md5: str, max_bytes: int) -> Generator[Progress, None, str | None]:
@@ -122,6 +136,7 @@ def _fetch(url: str, part: Path, name: str, md5: str, max_bytes: int) -> Generat
     A part that can be no beginning of the file is deleted.
     """
     with part.open("ab+") as file:
+        _lock(file)
         digest = yield from _digest_of(file, part.name)
         done = file.tell()
         yield Progress(f"Downloading {name}", done, 0)  # connecting may take a while
@@ -166,7 +181,7 @@ def _receive(
         try:
             chunk = response.read1(CHUNK)  # what has arrived; read() would wait for a slow server to fill the chunk
         except (OSError, HTTPException) as error:
-            return f"{_reason(error)} after {done:,} of {total:,} bytes"
+            return f"{_reason(error)} after {done:,}{f' of {total:,}' if total else ''} bytes"
         if not chunk:
             return f"connection lost after {done:,} of {total:,} bytes" if done < total else None
         done += len(chunk)
@@ -191,5 +206,8 @@ def _continues(response: HTTPResponse, done: int) -> bool:
 def _reason(error: OSError | HTTPException) -> str:
     if isinstance(error, HTTPError):
         return f"HTTP status {error.code}"
+    if isinstance(error, IncompleteRead):
+        return "connection lost"
     cause = error.reason if isinstance(error, URLError) else error
-    return shorten(str(cause), 200) or type(cause).__name__  # one line, whatever the server said
+    said = "".join(character if character.isprintable() else " " for character in str(cause))
+    return shorten(said, 200) or type(cause).__name__  # one line, whatever the server said

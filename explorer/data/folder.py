@@ -152,7 +152,14 @@ def _parts(path: Path) -> dict[str, Path]:
 
 
 def _subfolders(path: Path) -> list[str]:
-    return sorted(entry.name for entry in os.scandir(path) if entry.is_dir() and not _hidden(entry.name))
+    return sorted(entry.name for entry in os.scandir(path) if _is_folder(entry) and not _hidden(entry.name))
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself
+        return False
 
 
 def _hidden(name: str) -> bool:
@@ -179,8 +186,17 @@ def _read_classes(path: Path, roots: dict[str, Path], classes: tuple[str, ...]) 
 
 
 def _files_below(folder: Path) -> Iterator[str]:
-    for parent, subfolders, files in os.walk(folder):
-        subfolders[:] = sorted(name for name in subfolders if not _hidden(name))
+    """Yields a class's files, by name, links followed but those that lead back to where it lies or has been already."""
+    seen = {str(above) for above in (folder.resolve(), *folder.resolve().parents)}
+
+    def is_new(path: str) -> bool:
+        real = os.path.realpath(path)
+        new = real not in seen
+        seen.add(real)
+        return new
+
+    for parent, subfolders, files in os.walk(folder, followlinks=True):
+        subfolders[:] = sorted(name for name in subfolders if not _hidden(name) and is_new(os.path.join(parent, name)))
         for name in sorted(files):
             if not _hidden(name):
                 yield os.path.join(parent, name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import logging
 import os
+import stat
 import threading
 import warnings
 from collections.abc import Iterable, Iterator
@@ -191,7 +192,8 @@ def find_images(paths: Iterable[Path]) -> Iterator[Path]:
 
 def printable(path: Path) -> str:
     """Returns the path on one line: file names may hold line breaks and bytes that are no text."""
-    return "".join(character if character.isprintable() else "�" for character in str(path))
+    name = str(path)
+    return name if name.isprintable() else "".join(sign if sign.isprintable() else "�" for sign in name)
 
 
 def _read_file(path: Path, name: str) -> bytes:
@@ -203,9 +205,10 @@ def _read_file(path: Path, name: str) -> bytes:
 def _opened(path: Path, name: str) -> Iterator[BinaryIO]:
     """Opens a regular file of a sensible size and tells what the system has against reading it."""
     try:
-        if path.is_dir():
+        kind = path.stat().st_mode
+        if stat.S_ISDIR(kind):
             raise ImageError(name, "it is a folder; choose the images in it")
-        if path.exists() and not path.is_file():  # a pipe or a device might never end
+        if not stat.S_ISREG(kind):  # a pipe or a device might never end
             raise ImageError(name, "it is not a regular file; choose an image file")
         with path.open("rb") as file:
             size = os.fstat(file.fileno()).st_size

@@ -5,7 +5,10 @@ from __future__ import annotations
 import csv
 import io
 import os
+import re
+import unicodedata
 from collections.abc import Callable, Sequence
+from itertools import product
 from pathlib import Path
 
 from explorer.data.folder import SPLITS, TABLES, FolderContents
@@ -18,6 +21,8 @@ LABEL_HEADERS = ("label", "class", "class_name", "category", "target", "species"
 SPLIT_HEADERS = ("split", "subset", "partition", "set")
 
 _MAX_BYTES = 256 << 20
+_DELIMITERS = "\t;,|"
+_NUMBER = re.compile(r"-?\d{1,18}")
 _PREFERRED = ("labels", "train", "train_labels", "annotations", "metadata")
 _ENDINGS = ("", ".jpg", ".jpeg", ".png", ".JPG", ".JPEG", ".PNG", ".tif", ".bmp", ".webp")
 _TRIED = 200
@@ -45,8 +50,9 @@ def read_table(path: Path) -> FolderContents:
 
     The column of files is the one with a usual header (`filename`, `image`, `path`, …) or else the one whose values
     are files beside the table; the column of classes has a usual header (`label`, `class`, …) or the fewest values. A
-    column `split` tells training, validation and test images apart. Classes are in order of their names, numbers by
-    value; where `classes.txt` lies beside the table, whole numbers are the index of a line in it.
+    column `split` tells training, validation and test images apart. A row that is there twice counts once. Classes
+    are in order of their names, numbers by value; where `classes.txt` lies beside the table, whole numbers are the
+    index of a line in it.
 
     Raises:
         InputError: it cannot be read, its columns are not recognised, or a row makes no sense.
@@ -58,7 +64,7 @@ def read_table(path: Path) -> FolderContents:
     classes, index = _classes(path, [row[labels].strip() for row in rows])
     listed: Listed = {"train": []}
     missing: list[BrokenFile] = []
-    seen: dict[str, int] = {}
+    seen: dict[str, tuple[int, str, str]] = {}
     for number, row in enumerate(rows, 2 if header else 1):
         name, label = row[files].strip(), row[labels].strip()
         if not name or not label:
@@ -71,10 +77,10 @@ def read_table(path: Path) -> FolderContents:
         file = find(name)
         if file is None:
             missing.append(BrokenFile(os.path.join(path.parent, name), "there is no such file"))
-        elif seen.setdefault(file, index[label]) != index[label]:
-            raise InputError(f"{path}, row {number}: {name} has another class already; one image has one class")
-        else:
+        elif (known := seen.setdefault(file, (number, label, part)))[0] == number:
             listed.setdefault(part, []).append((file, index[label]))
+        elif known[1:] != (label, part):
+            raise InputError(f"{path}, row {number}: {name} has another class or part already, in row {known[0]}")
     if len(missing) > len(rows) / 2:
         raise InputError(f"{path} names files that are not there, {missing[0].path} for instance: check the folder")
     return FolderContents(path, classes, listed, tuple(missing))
@@ -85,14 +91,12 @@ def _rows(path: Path) -> list[list[str]]:
         raise InputError(f"{path} is not a file: give a table or a folder")
     if path.stat().st_size > _MAX_BYTES:
         raise InputError(f"{path} is larger than {_MAX_BYTES >> 20} MB: that is no table of labels")
+    text = _read(path)
     try:
-        text = path.read_text(encoding="utf-8-sig")
-        first = text.partition("\n")[0]
-        delimiter = max("\t;,", key=first.count)
+        first = text.lstrip().partition("\n")[0]
+        delimiter = max(_DELIMITERS, key=first.count)
         reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
         rows = [row for row in reader if any(row)]
-    except UnicodeDecodeError:
-        raise InputError(f"{path} is not text in UTF-8: save it as such") from None
     except csv.Error as error:
         raise InputError(f"{path} is not a table ({error}): save it as CSV") from None
     if not rows:
@@ -106,16 +110,29 @@ def _rows(path: Path) -> list[list[str]]:
     return rows
 
 
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise InputError(f"{path} is not text in UTF-8: save it as such") from None
+
+
 def _finder(folder: Path) -> Callable[[str], str | None]:
-    """Returns what finds a named file: below the folder or its sub-folder `images`, its ending left out or not."""
+    """Returns what finds a named file: below the folder or its sub-folder `images`, its ending left out or not.
+
+    Tables are made on other systems than where the files are: separators and composed letters may differ.
+    """
     places = [str(folder), *(str(folder / name) for name in ("images", "train", "img") if (folder / name).is_dir())]
 
     def find(name: str) -> str | None:
-        for place in places:
-            for ending in _ENDINGS:
-                path = os.path.join(place, name + ending)
-                if name and os.path.isfile(path):
-                    return os.path.normpath(path)
+        forms = {name: None}
+        if not name.isascii() or "\\" in name:
+            slashed = name.replace("\\", "/")
+            forms |= dict.fromkeys((slashed, *(unicodedata.normalize(form, slashed) for form in ("NFC", "NFD"))))
+        for form, place, ending in product(forms, places, _ENDINGS):
+            path = os.path.join(place, form + ending)
+            if name and os.path.isfile(path):
+                return os.path.normpath(path)
         return None
 
     return find
@@ -168,10 +185,12 @@ def _unlike_classes(values: list[str]) -> tuple[bool, int, bool]:
 def _classes(path: Path, labels: list[str]) -> tuple[tuple[str, ...], dict[str, int]]:
     """Returns the classes' names and the index that each label stands for."""
     distinct = {label for label in labels if label}
-    numbers = all(label.lstrip("-").isdecimal() for label in distinct)
+    numbers = all(map(_NUMBER.fullmatch, distinct))
     names = path.parent / "classes.txt"
     if numbers and os.path.isfile(names):
-        listed = tuple(line.strip() for line in names.read_text(encoding="utf-8").splitlines() if line.strip())
+        listed = tuple(line.strip() for line in _read(names).splitlines() if line.strip())
+        if len(set(listed)) < len(listed):
+            raise InputError(f"{names} names a class twice: give each another name")
         return listed, {label: int(label) for label in distinct if 0 <= int(label) < len(listed)}
     ordered = sorted(distinct, key=(lambda label: (int(label), label)) if numbers else None)
     return tuple(ordered), {label: place for place, label in enumerate(ordered)}

@@ -28,6 +28,13 @@ class Part:
     """Where torchvision puts it or unpacks it, below the dataset's root; empty for the root itself."""
     holds: str
     """The folder that it unpacks to there; the file's own name where it is no archive."""
+    larger: str = ""
+    """A folder of the same photographs in a larger size, which does as well."""
+
+    def found(self, root: Path) -> Path | None:
+        """Returns what it unpacks to, or what does as well, below a root; None where there is neither."""
+        places = (root / self.folder / name for name in (self.holds, self.larger) if name)
+        return next((place for place in places if os.path.exists(place)), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +50,7 @@ class PhotoSet:
     def find(self, path: Path) -> Path | None:
         """Returns the root below which everything lies, None where something lacks: `path`, or the folder above it."""
         for root in (path, path.parent):
-            if all(os.path.exists(root / part.folder / part.holds) for part in self.parts):
+            if all(part.found(root) for part in self.parts):
                 return root
         return None
 
@@ -101,7 +108,8 @@ def _imagenette(root: Path, info: DatasetInfo) -> Listed:
     """Its own validation images are the test set here: they must have no part in choosing the best epoch."""
     from torchvision.datasets import Imagenette
 
-    folder = root / ("imagenette2-160" if info.name == "imagenette_160" else "imagenette2-320")
+    (part,) = PHOTO_SETS[info.name].parts
+    folder = part.found(root) or root / part.holds
     listed: Listed = {}
     for split, name in (("train", "train"), ("test", "val")):
         listed[split] = [
@@ -132,7 +140,9 @@ PHOTO_SETS: Mapping[str, PhotoSet] = {
         _pets,
     ),
     "food101": PhotoSet((Part("food-101.tar.gz", "", "food-101"),), 8 << 30, _food),
-    "imagenette": PhotoSet((Part("imagenette2-320.tgz", "", "imagenette2-320"),), 1 << 30, _imagenette),
+    "imagenette": PhotoSet(
+        (Part("imagenette2-320.tgz", "", "imagenette2-320", larger="imagenette2"),), 1 << 30, _imagenette
+    ),
     "imagenette_160": PhotoSet((Part("imagenette2-160.tgz", "", "imagenette2-160"),), 1 << 30, _imagenette),
 }
 """Datasets of photographs by name."""

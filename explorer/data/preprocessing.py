@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 
 from explorer.errors import InputError
@@ -116,6 +117,7 @@ def normalise(images: Tensor, preprocessing: Preprocessing) -> Tensor:
     return images.float().div_(255).sub_(mean).div_(std)
 
 
+@lru_cache(4096)  # most images of a dataset have one of a few sizes
 def _scale_and_crop(size: tuple[int, int], preprocessing: Preprocessing) -> tuple[tuple[int, int], tuple[int, int]]:
     """Returns the scaled image's (width, height) and the crop's (left, top) in it.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Generator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -66,10 +67,11 @@ def fetch(info: DatasetInfo) -> Generator[Progress, None, None]:
             if part:
                 yield from _unpack(info, part, folder, folder)
                 if part.holds != name:
-                    (folder / name).unlink()  # it would take as much room again
+                    (folder / name).unlink(missing_ok=True)  # it would take as much room again
     except DownloadError as error:
         raise InputError(
-            f"{info.title} could not be downloaded ({error}): check the connection or give a folder that holds it"
+            f"{info.title} could not be downloaded ({error}): check the connection and try again (what has "
+            "arrived is kept), or give a folder that holds it"
         ) from None
     except OSError as error:
         raise _not_saved(info, error) from None
@@ -109,7 +111,7 @@ def _check_room(info: DatasetInfo, folder: Path) -> None:
     """Refuses to begin a download that the disk has no room for, instead of filling it."""
     folder.mkdir(parents=True, exist_ok=True)
     needed = info.download_bytes * (2 if _parts(info) else 1)  # an archive and what comes out of it
-    here = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    here = _bytes_in(folder)
     free = shutil.disk_usage(folder).free
     if needed - here > free:
         raise InputError(
@@ -118,9 +120,18 @@ def _check_room(info: DatasetInfo, folder: Path) -> None:
         )
 
 
+def _bytes_in(folder: Path) -> int:
+    held = 0
+    for parent, _, files in os.walk(folder):
+        for name in files:
+            with suppress(OSError):  # another process may be at work here
+                held += os.path.getsize(os.path.join(parent, name))
+    return held
+
+
 def _is_there(folder: Path, name: str, part: Part | None) -> bool:
     if part is not None:
-        return os.path.exists(folder / part.folder / part.holds)
+        return part.found(folder) is not None
     return any(os.path.isfile(folder / form) for form in (name, name.removesuffix(".gz")))
 
 

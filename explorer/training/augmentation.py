@@ -53,20 +53,17 @@ def augment(
 
 def _crop(images: Tensor, size: tuple[int, int], mirror: bool, generator: torch.Generator) -> Tensor:
     """Cuts `size` out of each image at a random place, and mirrors every second one where wanted."""
-    count, channels, height, width = images.shape
+    count, _, height, width = images.shape
     device = images.device
 
     def choose(below: int) -> Tensor:
-        return torch.randint(below, (count, 1, 1, 1), generator=generator, device=device)
+        return torch.randint(below, (count,), generator=generator, device=device)
 
-    columns = torch.arange(size[1], device=device).view(1, 1, 1, size[1])
-    if mirror:
-        columns = torch.where(choose(2) == 1, size[1] - 1 - columns, columns)
-    columns = columns + choose(width - size[1] + 1)  # (B, 1, 1, W)
-    rows = torch.arange(size[0], device=device).view(1, 1, size[0], 1) + choose(height - size[0] + 1)  # (B, 1, H, 1)
-    image = torch.arange(count, device=device).view(count, 1, 1, 1)
-    channel = torch.arange(channels, device=device).view(1, channels, 1, 1)
-    return images[image, channel, rows, columns]
+    mirrored = choose(2) == 1 if mirror else None
+    left, top = choose(width - size[1] + 1), choose(height - size[0] + 1)
+    windows = images.unfold(2, size[0], 1).unfold(3, size[1], 1)  # (B, C, tops, lefts, H, W), no copy
+    cropped = windows[torch.arange(count, device=device), :, top, left]  # (B, C, H, W)
+    return cropped if mirrored is None else torch.where(mirrored.view(-1, 1, 1, 1), cropped.flip(-1), cropped)
 
 
 def _shift_colours(images: Tensor, colours: Tensor, generator: torch.Generator) -> Tensor:

@@ -101,6 +101,15 @@ class TestClassFolders:
         assert contents.passed_over == ()
         assert len(contents.listed["train"]) == 2
 
+    def test_links_are_followed_but_none_that_leads_back(self, make: Make, tmp_path: Path) -> None:
+        folder = make("cat/1.png", "dog/2.png", "../elsewhere/deep/3.png")
+        (folder / "itself").symlink_to("itself")
+        (folder / "cat" / "more").symlink_to(tmp_path / "elsewhere")
+        (folder / "cat" / "up").symlink_to("..")
+        (tmp_path / "elsewhere" / "round").symlink_to(folder / "cat")
+        assert read_folder(folder).classes == ("cat", "dog")
+        assert listed(folder) == [("cat/1.png", 0), ("cat/more/deep/3.png", 0), ("dog/2.png", 1)]
+
     def test_other_files_are_listed(self, make: Make) -> None:
         folder = make("a/1.png", "b/1.png")
         (folder / "a" / "notes.txt").touch()
@@ -246,14 +255,34 @@ class TestTable:
             "number,what,where\n17,cat,1.png\n18,dog,2.png\n",
             'image , label \n"1.png"," cat"\n"./2.png",dog\n',
             "file_name,width,label\n1.png,8,cat\n2.png,8,dog\n",
+            "\n\nfile|label\n1.png|cat\n\n2.png|dog\n",
+            "file,label\n.\\1.png,cat\n2.png,dog\n",
+            "file,label\n1.png,cat\n2.png,dog\n1.png,cat\n",
         ],
-        ids=["comma", "semicolon", "tab, ending left out", "from Windows", "no header", "by content", "quoted", "more"],
+        ids=[
+            *(
+                "comma",
+                "semicolon",
+                "tab, ending left out",
+                "from Windows",
+                "no header",
+                "by content",
+                "quoted",
+                "more",
+            ),
+            *("empty lines", "backslash", "twice"),
+        ],
     )
     def test_its_columns_are_found(self, make: Make, table: str) -> None:
         folder = make("1.png", "2.png", labels=table)
         expected = [("1.png", 0), ("2.png", 1)]
         assert read_folder(folder).classes == ("cat", "dog")
         assert listed(folder) == listed(folder / "labels.csv") == expected
+
+    @pytest.mark.parametrize(("file", "named"), [("e\u0301.png", "\u00e9.png"), ("\u00e9.png", "e\u0301.png")])
+    def test_letters_may_be_composed_otherwise_than_in_the_files_names(self, make: Make, file: str, named: str) -> None:
+        folder = make(file, "2.png", labels=f"file,label\n{named},cat\n2.png,dog\n")
+        assert len(listed(folder)) == 2
 
     def test_images_may_lie_in_a_folder_beside_it(self, make: Make) -> None:
         folder = make("images/1.png", "images/deep/2.png", labels="image,label\n1.png,x\ndeep/2.png,y\n")
@@ -279,6 +308,20 @@ class TestTable:
         assert read_folder(folder).classes == ("dog", "cat")
         assert listed(folder) == [("1.png", 1), ("2.png", 0)]
 
+    @pytest.mark.parametrize(
+        ("names", "problem"), [(b"caf\xe9\ndog\n", "classes.txt is not text"), (b"a\na\n", "names a class twice")]
+    )
+    def test_a_list_of_names_that_makes_no_sense_is_refused(self, make: Make, names: bytes, problem: str) -> None:
+        folder = make("1.png", "2.png", labels="file,label\n1.png,1\n2.png,0\n")
+        (folder / "classes.txt").write_bytes(names)
+        with pytest.raises(InputError, match=problem):
+            read_folder(folder)
+
+    @pytest.mark.parametrize("label", ["--5", "9" * 5000])
+    def test_what_is_hardly_a_number_is_a_name(self, make: Make, label: str) -> None:
+        folder = make("1.png", "2.png", labels=f"file,label\n1.png,{label}\n2.png,3\n")
+        assert set(read_folder(folder).classes) == {label, "3"}
+
     def test_a_number_beyond_the_list_is_refused(self, make: Make) -> None:
         folder = make("1.png", "2.png", labels="file,label\n1.png,1\n2.png,2\n")
         (folder / "classes.txt").write_text("dog\ncat\n")
@@ -302,7 +345,11 @@ class TestTable:
             ("file,label\n1.png,x\n2.png\n", "row 3 has 1 columns, the first has 2"),
             ("file,label\n1.png,x\n2.png,\n", "row 3: the label is empty"),
             ("file,label\n1.png,x\n,y\n", "row 3: the file is empty"),
-            ("file,label\n1.png,x\n1.png,y\n", r"row 3: 1\.png has another class already"),
+            ("file,label\n1.png,x\n1.png,y\n", r"row 3: 1\.png has another class or part already, in row 2"),
+            (
+                "file,label,split\n1.png,x,train\n1.png,x,test\n2.png,y,train\n",
+                "row 3: 1.png has another class or part",
+            ),
             ("file,label,split\n1.png,x,train\n2.png,y,holdout\n", "row 3: its part is none of train, val and test"),
             ("file,label\na.png,x\nb.png,y\n", "names files that are not there"),
             ("what,where\nx,y\nz,w\n", "no column of files"),

@@ -223,6 +223,15 @@ def test_an_unpacked_folder_is_found_by_itself_and_by_the_one_above(name: str, p
         assert finish(load_dataset(name, folder))[1].train.labels.tolist() == published.labels["train"]
 
 
+@pytest.mark.parametrize("name", ["imagenette"], indirect=True)
+def test_imagenette_in_its_full_size_does_as_well(name: str, published, cache, tmp_path, finish) -> None:
+    finish(load_dataset(name))
+    (tmp_path / "mine").mkdir()
+    shutil.move(cache / name / "imagenette2-320", tmp_path / "mine" / "imagenette2")
+    assert is_present(name, tmp_path / "mine")
+    assert finish(load_dataset(name, tmp_path / "mine"))[1].train.labels.tolist() == published.labels["train"]
+
+
 def test_what_is_missing_is_told(name: str, tmp_path: Path, finish) -> None:
     with pytest.raises(InputError, match=r"looked for .*gz"):
         finish(load_dataset(name, tmp_path))
