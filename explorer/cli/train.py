@@ -28,7 +28,7 @@ def add(commands: Commands) -> None:
     from explorer.training.presets import preset_names
 
     command = commands.add_parser("train", help="train a network")
-    command.add_argument("name", metavar="NAME")
+    command.add_argument("name", metavar="NAME", nargs="?", help="default: that of the recipe, preset or run")
     command.add_argument("--dataset", help="default: the recipe's, else digits")
     command.add_argument("--data-dir", metavar="DIR", help="folder that holds the dataset")
     command.add_argument("--epochs", type=int)
@@ -52,6 +52,8 @@ def _train(arguments: argparse.Namespace) -> int:
     from explorer.training.errors import TrainingError
     from explorer.training.processes import is_lost, join, launched, leave
 
+    if not (arguments.name or arguments.recipe or arguments.preset or arguments.resume):
+        raise InputError("train needs the NAME of a network, `train lenet5` for instance, or a recipe")
     if arguments.resume and arguments.run_dir is None:
         raise InputError("--resume needs --run-dir, the folder of the run to go on with")
     with Interruption() as interruption, Path(os.devnull).open("w") as nowhere:
@@ -78,7 +80,7 @@ def _train_with(processes: Processes, arguments: argparse.Namespace, interruptio
     if arguments.resume:
         folder = RunFolder(arguments.run_dir) if processes.first else OthersFolder(arguments.run_dir)
         recipe = processes.of_first(lambda: folder.recipe)
-        if recipe.architecture != arguments.name:
+        if arguments.name not in (None, recipe.architecture):
             raise InputError(f"{arguments.run_dir} is a run of {recipe.architecture}, not of {arguments.name}")
         changed = [
             flag
@@ -125,7 +127,7 @@ def _recipe(arguments: argparse.Namespace) -> Recipe:
     if arguments.recipe is not None:
         recipe = load_recipe(arguments.recipe)
     elif arguments.preset is not None:
-        recipe = preset_recipe(arguments.preset, arguments.name, arguments.dataset or "")
+        recipe = preset_recipe(arguments.preset, arguments.name or "", arguments.dataset or "")
     else:
         recipe = default_recipe(arguments.name, arguments.dataset or "digits")
     given = {

@@ -12,7 +12,7 @@ PART_MS = 16
 """From one part of a frame to the next: what the user does comes in between."""
 LONGEST_INTERVAL = 1.0
 """Seconds from one frame to the next at most, however much else the window does."""
-SHARE = 0.03
+SHARE = 0.02
 """Of the time, for the window beside training: the two take turns at the interpreter and share the processor."""
 
 
