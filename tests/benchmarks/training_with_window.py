@@ -21,6 +21,12 @@ from collections import deque
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from PySide6.QtWidgets import QApplication
+
+    from explorer.ui.main_window import MainWindow
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
@@ -45,12 +51,11 @@ def train_headless(arguments: argparse.Namespace, folder: str) -> float:
     return images / begun
 
 
-def train_in_window(arguments: argparse.Namespace) -> None:
-    """Trains on the Train page and prints images/s and the gaps between ticks."""
-    from PySide6.QtCore import QSettings, Qt, QTimer
+def open_window(arguments: argparse.Namespace) -> tuple[QApplication, MainWindow]:
+    """Opens the app's window as `app.run` does, at its Train page with a recipe by the arguments."""
+    from PySide6.QtCore import QSettings
     from PySide6.QtWidgets import QApplication
 
-    from explorer.training.events import Epoch, Event, Started
     from explorer.training.recipe import default_recipe
     from explorer.ui.garbage import GarbageCollection
     from explorer.ui.main_window import MainWindow
@@ -67,10 +72,20 @@ def train_in_window(arguments: argparse.Namespace) -> None:
     while window.explore.portrait is None or window.explore._library_questions:
         application.processEvents()
     window.show_page("train")
-    page = window.train
     recipe = default_recipe(arguments.architecture, "digits")
     input = (3, arguments.side, arguments.side) if arguments.side else None
-    page.form.set_recipe(replace(recipe, epochs=arguments.epochs, threads=arguments.threads, input=input))
+    window.train.form.set_recipe(replace(recipe, epochs=arguments.epochs, threads=arguments.threads, input=input))
+    return application, window
+
+
+def train_in_window(arguments: argparse.Namespace) -> None:
+    """Trains on the Train page and prints images/s and the gaps between ticks."""
+    from PySide6.QtCore import Qt, QTimer
+
+    from explorer.training.events import Epoch, Event, Started
+
+    application, window = open_window(arguments)
+    page = window.train
     times: dict[str, float] = {}
     images = 0
     ticks: list[float] = []
@@ -103,6 +118,11 @@ def train_in_window(arguments: argparse.Namespace) -> None:
     p99 = gaps[round(0.99 * (len(gaps) - 1))]
     share = (time.thread_time() - worked) / seconds
     print(json.dumps({"speed": images / seconds, "p99": p99, "longest": gaps[-1], "share": share}))
+    close(application, window)
+
+
+def close(application: QApplication, window: MainWindow) -> None:
+    """Closes the window and waits for its threads."""
     window.close()
     while window._closing.isActive():
         application.processEvents()
