@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QGraphicsItem, QMenu, QWidget
 
 SIDES = ("left", "bottom")
 RIGHT = 12
-"""Pixels beside a plot: half of the label at the end of its x axis, which is left out where it has no room."""
+"""Pixels beside a plot, for half of the label at the end of its x axis."""
 
 
 class Plot(pg.PlotWidget):  # type: ignore[misc]
@@ -69,6 +69,7 @@ def make_plot(parent: QWidget, title: str, left: str, bottom: str, axes: dict[st
         plot.getAxis(side).enableAutoSIPrefix(False)
         plot.getAxis(side).setStyle(maxTickLevel=0)
         plot.getAxis(side).setCacheMode(QGraphicsItem.CacheMode.DeviceCoordinateCache)
+    plot.getAxis("bottom").setStyle(hideOverlappingLabels=RIGHT)  # labels at the ends may reach so far beyond
     plot.setMinimumSize(120, 110)
     return plot
 
