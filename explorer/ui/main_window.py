@@ -148,6 +148,7 @@ class MainWindow(QMainWindow):
         self.device = QLabel("", bar)
         self.memory = QLabel("", bar)
         self.memory.setToolTip("Memory that this program holds")
+        self.memory.setContentsMargins(0, 0, 8, 0)  # a maximised window has no size grip beside it
         bar.addWidget(self.activity, 1)
         bar.addPermanentWidget(self.progress)
         bar.addPermanentWidget(self.device)
