@@ -85,7 +85,7 @@ def test_pause_holds_the_run_and_resume_goes_on(page: TrainPage, qtbot: QtBot) -
 
 
 def test_a_stopped_run_is_resumed_from_the_list_to_its_end(page: TrainPage, qtbot: QtBot, own_runs: Path) -> None:
-    start(page, qtbot, epochs=3)
+    start(page, qtbot, epochs=15)  # more than it takes until the page shows the first steps
     wait_for_steps(page, qtbot, 20)
     qtbot.mouseClick(page.halt, Qt.MouseButton.LeftButton)
     wait_for_end(page, qtbot)
@@ -95,7 +95,7 @@ def test_a_stopped_run_is_resumed_from_the_list_to_its_end(page: TrainPage, qtbo
     assert page.training
     wait_for_end(page, qtbot)
     assert page.figures["state"].text() == "finished"
-    assert len(page.curves.series("step_loss")) == 3 * 45, "the steps before the stop are shown once, those after too"
+    assert len(page.curves.series("step_loss")) == 15 * 45, "the steps before the stop are shown once, those after too"
 
 
 def test_closing_in_mid_training_saves_the_run(qtbot: QtBot, settings: QSettings, own_runs: Path) -> None:
