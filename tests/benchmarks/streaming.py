@@ -25,7 +25,6 @@ from pathlib import Path
 
 import psutil
 import torch
-from torch.nn import functional
 from torch.utils.data import DataLoader
 from torchvision import transforms
 from torchvision.datasets import ImageFolder
@@ -36,7 +35,7 @@ from explorer.training.fit import fit
 from explorer.training.network import build_network
 from explorer.training.recipe import Recipe
 from explorer.training.run_folder import RunFolder
-from tests.benchmarks.training_engine import Slice, compare
+from tests.benchmarks.training_engine import Slice, compare, train_by_hand
 
 SHIFT = 1 / 8
 
@@ -108,15 +107,7 @@ def loader_slices(recipe: Recipe, clock: Callable[[], float]) -> Slice:
     batches = (batch for _ in count() for batch in loader)
 
     def train(seconds: float) -> tuple[int, float]:
-        images, begun, spent = 0, clock(), 0.0
-        while spent < seconds:
-            pixels, labels = next(batches)
-            optimiser.zero_grad()
-            functional.cross_entropy(network(pixels), labels).backward()
-            optimiser.step()
-            images += len(labels)
-            spent = clock() - begun
-        return images, spent
+        return train_by_hand(network, optimiser, batches, seconds, clock)
 
     return train
 
